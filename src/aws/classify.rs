@@ -1,0 +1,1 @@
+//! SDK error to [`Fault`], by error code.

@@ -1,0 +1,151 @@
+//! The one seam to a database: what the controller reads there and the few things it writes.
+//!
+//! Two implementations stand behind it: the simulated databases of the stand-in world, and real MySQL or MariaDB servers.
+//! Every verb is idempotent and safe to repeat after a crash. Every write carries the caller's [`Epoch`], which the
+//! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::names::{Account, MarkerId, Side, TableName};
+
+/// Which incarnation of the controller is acting; each start of the process takes the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// A place in a server's binary log. Ordered by file, then by offset; files of one server sort by their number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct BinlogPosition {
+    /// `mysql-bin-changelog.000024`
+    pub file: String,
+    /// Offset of the next event in that file.
+    pub offset: u64,
+}
+
+impl fmt::Display for BinlogPosition {
+    /// DMS's native form, `file:offset`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.offset)
+    }
+}
+
+/// What one account may do at this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountView {
+    /// The account.
+    pub account: Account,
+    /// Whether a new connection is refused (`ACCOUNT LOCK`).
+    pub locked: bool,
+    /// Connections it still holds. A lock alone leaves these writing for ever.
+    pub connections: u32,
+}
+
+/// The binary log settings *in effect*, read by SQL on the writer; a parameter group only says what is wished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BinlogView {
+    /// `@@log_bin`
+    pub enabled: bool,
+    /// `@@binlog_format`
+    pub format: String,
+    /// `@@binlog_row_image`
+    pub row_image: String,
+    /// `@@binlog_checksum`
+    pub checksum: String,
+    /// Hours that binary logs are kept; `None` is Aurora's lazy purge, which promises nothing.
+    pub retention_hours: Option<u32>,
+    /// The oldest position still on the server; `None` where no binary log is written.
+    pub oldest: Option<BinlogPosition>,
+}
+
+/// One consistent look at one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseView {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Every declared account, application and validation alike.
+    pub accounts: Vec<AccountView>,
+    /// Transactions (XA prepared ones too) of declared accounts that are still open.
+    pub open_transactions: u32,
+    /// The end of the binary log, read after the two fields above; `None` where no binary log is written.
+    pub position: Option<BinlogPosition>,
+    /// The binary log settings in effect.
+    pub binlog: BinlogView,
+    /// The epoch of the newest controller that wrote here.
+    pub epoch: Epoch,
+    /// Tables of the declared schemas.
+    pub tables: BTreeSet<TableName>,
+    /// Markers of this migration that are here, whichever side wrote them.
+    pub markers: BTreeSet<MarkerId>,
+    /// The newest heartbeat that each side wrote, as far as it has come here.
+    pub heartbeats: BTreeMap<Side, Timestamp>,
+}
+
+/// Rows of one table folded into a count and a checksum that is not linear (`reference/database.md` §4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TableDigest {
+    /// The table.
+    pub table: TableName,
+    /// Rows counted, without the declared validation writes.
+    pub rows: u64,
+    /// Their checksum, order-independent.
+    pub checksum: String,
+    /// Rows that a declared validation write made: expected drift, reported apart.
+    pub declared_rows: u64,
+}
+
+/// Rows that validation traffic is allowed to make on the target, by predicate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredWrites {
+    /// `schema.table`
+    pub table: String,
+    /// A SQL condition that picks out the validation rows, such as `customer_id = 'validation'`.
+    #[serde(rename = "where")]
+    pub predicate: String,
+}
+
+/// The future of a database verb.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// One side's database, as its controller account sees it.
+pub trait Database: Send + Sync + fmt::Debug {
+    /// Which side this is.
+    fn side(&self) -> Side;
+
+    /// Looks at everything in one consistent read. Reads only.
+    fn look(&self) -> Answer<'_, DatabaseView>;
+
+    /// Writes a heartbeat row into the marker schema, and nothing else.
+    ///
+    /// It is the one write that an observation makes: replication lag can only be measured by a row that travelled.
+    fn beat(&self, epoch: Epoch) -> Answer<'_, ()>;
+
+    /// Locks `accounts`, kills their connections, and waits, killing again, until none is left.
+    ///
+    /// Returning `Ok` is not the proof; the next [`look`](Self::look) is.
+    fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
+
+    /// Unlocks `accounts`.
+    fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
+
+    /// Writes a marker row; a marker that is there already is success.
+    fn write_marker<'a>(&'a self, epoch: Epoch, marker: &'a MarkerId) -> Answer<'a, ()>;
+
+    /// Keeps binary logs for `hours` (`mysql.rds_set_configuration('binlog retention hours', hours)`).
+    fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()>;
+
+    /// Digests of all tables of the declared schemas, counting only rows last changed before `settled_before`, so that
+    /// replication lag is never called drift.
+    fn digest_tables<'a>(&'a self, settled_before: Timestamp, declared: &'a [DeclaredWrites]) -> Answer<'a, Vec<TableDigest>>;
+}

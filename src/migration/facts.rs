@@ -1,0 +1,408 @@
+//! Durable facts: what the journal holds, and what they add up to.
+//!
+//! Facts are only ever appended. [`Facts`] is their fold, so that a restarted controller knows exactly what its predecessor
+//! had made durable, and replaying any prefix is harmless.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ladder::Rung;
+use crate::controllers::dns::DnsPurpose;
+use crate::database::BinlogPosition;
+use crate::names::{ChangeId, MarkerId, Side, TableName};
+use crate::spec::Phase;
+
+/// Why a marker travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MarkerPurpose {
+    /// Written on legacy after its fence, awaited on the target: forward replication is drained.
+    Drain,
+    /// Written on the target after it opened, awaited on legacy: reverse replication works.
+    ReverseProof,
+    /// Written on the target after its fence, awaited on legacy: reverse replication is drained.
+    RollbackDrain,
+}
+
+impl MarkerPurpose {
+    /// The side that writes it.
+    pub const fn written_on(self) -> Side {
+        match self {
+            Self::Drain => Side::Legacy,
+            Self::ReverseProof | Self::RollbackDrain => Side::Target,
+        }
+    }
+
+    /// A word for the marker's id.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::ReverseProof => "reverse-proof",
+            Self::RollbackDrain => "rollback-drain",
+        }
+    }
+}
+
+/// One durable fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Fact {
+    /// A numbered attempt begins: progress starts again at `Prepared`.
+    AttemptBegun {
+        /// Its number.
+        attempt: u32,
+    },
+    /// The migration stands on this rung from now on.
+    Entered {
+        /// Which.
+        rung: Rung,
+    },
+    /// All of a phase's gates were open at once.
+    Reached {
+        /// Which.
+        phase: Phase,
+    },
+    /// The identity fields of the spec, fixed from the first fence on.
+    IdentityFrozen {
+        /// SHA-256 of them.
+        digest: String,
+    },
+    /// Route 53 accepted a batch.
+    ChangeSubmitted {
+        /// Why it was sent.
+        purpose: DnsPurpose,
+        /// Its id; `None` when the answer was lost and the records were found changed.
+        change: Option<ChangeId>,
+        /// The TTL that caches may still hold.
+        old_ttl_seconds: u64,
+    },
+    /// All authoritative servers answer the batch.
+    ChangeInSync {
+        /// Which batch.
+        purpose: DnsPurpose,
+    },
+    /// Tables were reloaded to cure duplicate keys. Counted before the call is made.
+    TablesReloaded {
+        /// Which.
+        tables: Vec<TableName>,
+    },
+    /// Both sides' rows were compared.
+    ParityCompared {
+        /// Rows compared.
+        rows: u64,
+        /// Tables that differ, apart from declared validation writes; empty when clean.
+        differing: Vec<TableName>,
+    },
+    /// A side's fence was proven closed.
+    FenceProven {
+        /// Which side.
+        side: Side,
+        /// The end of its binary log then; `None` where it writes none.
+        position: Option<BinlogPosition>,
+    },
+    /// A marker row was written.
+    MarkerWritten {
+        /// Why.
+        purpose: MarkerPurpose,
+        /// Its id.
+        marker: MarkerId,
+    },
+    /// A marker row was seen on the other side.
+    MarkerSeen {
+        /// Why it travelled.
+        purpose: MarkerPurpose,
+    },
+    /// Where reverse replication starts: the end of the target's binary log, fenced and drained.
+    ReverseStartRecorded {
+        /// There.
+        position: BinlogPosition,
+    },
+    /// From here on a cutover only goes forward; going back is a rollback.
+    PointOfNoReturn,
+    /// The cutover was given up before the point of no return.
+    Aborted {
+        /// Why.
+        why: String,
+    },
+    /// A rollback was given up before legacy opened: the target takes writes again.
+    RollbackAbandoned {
+        /// Why.
+        why: String,
+    },
+    /// The operator took the abandoned rollback back, so that it may be asked for again.
+    RollbackWithdrawn,
+}
+
+/// A batch on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Its id, if the answer came.
+    pub id: Option<ChangeId>,
+    /// When it was accepted or found.
+    pub submitted_at: Timestamp,
+    /// The TTL that caches may still hold.
+    pub old_ttl_seconds: u64,
+    /// When all authoritative servers were known to answer it.
+    pub in_sync_at: Option<Timestamp>,
+}
+
+/// A marker on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkerFact {
+    /// Its id.
+    pub marker: MarkerId,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// When it was seen on the other side.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// One comparison of both sides' rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParityFact {
+    /// When.
+    pub at: Timestamp,
+    /// Rows compared.
+    pub rows: u64,
+    /// Tables that differ.
+    pub differing: Vec<TableName>,
+    /// Clean comparisons in a row, this one included.
+    pub clean_in_a_row: u32,
+}
+
+/// How a cutover attempt ended without its goal, if it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Latch {
+    /// Nothing is latched.
+    Free,
+    /// The attempt was aborted; it is never tried again.
+    Aborted {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        why: String,
+    },
+    /// The attempt was rolled back; it is never tried again.
+    RolledBack {
+        /// When the rollback began.
+        at: Timestamp,
+    },
+}
+
+/// What all facts add up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The attempt under way.
+    pub attempt: u32,
+    /// The rung stood on.
+    pub rung: Rung,
+    /// Since when.
+    pub rung_since: Option<Timestamp>,
+    /// When each rung of this attempt was entered last.
+    pub entered: BTreeMap<Rung, Timestamp>,
+    /// When each phase was reached, in this attempt.
+    pub reached: BTreeMap<Phase, Timestamp>,
+    /// The frozen identity.
+    pub identity: Option<String>,
+    /// DNS batches, the newest of each purpose.
+    pub changes: BTreeMap<DnsPurpose, Change>,
+    /// Where the public name was flipped last, by us.
+    pub last_flip: Option<DnsPurpose>,
+    /// Reloads of each table in this attempt.
+    pub reloads: BTreeMap<TableName, u32>,
+    /// The newest comparison of this attempt.
+    pub parity: Option<ParityFact>,
+    /// Proven fences of this attempt, the newest of each side.
+    pub fences: BTreeMap<Side, Option<BinlogPosition>>,
+    /// Markers of this attempt.
+    pub markers: BTreeMap<MarkerPurpose, MarkerFact>,
+    /// Where reverse replication starts in this attempt.
+    pub reverse_start: Option<BinlogPosition>,
+    /// When the point of no return was passed in this attempt.
+    pub point_of_no_return: Option<Timestamp>,
+    /// Whether the target was ever opened to the application, in any attempt: from then on its rows are not replaceable.
+    pub target_opened: Option<Timestamp>,
+    /// The latch of this attempt.
+    pub latch: Latch,
+    /// Why the last rollback was given up; cleared when the operator withdraws it.
+    pub rollback_abandoned: Option<String>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            attempt: 1,
+            rung: Rung::Preflight,
+            rung_since: None,
+            entered: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            identity: None,
+            changes: BTreeMap::new(),
+            last_flip: None,
+            reloads: BTreeMap::new(),
+            parity: None,
+            fences: BTreeMap::new(),
+            markers: BTreeMap::new(),
+            reverse_start: None,
+            point_of_no_return: None,
+            target_opened: None,
+            latch: Latch::Free,
+            rollback_abandoned: None,
+        }
+    }
+}
+
+impl Facts {
+    /// The fold of a journal.
+    pub fn of<'a>(facts: impl IntoIterator<Item = &'a (Timestamp, Fact)>) -> Self {
+        let mut sum = Self::default();
+        for (at, fact) in facts {
+            sum.apply(*at, fact);
+        }
+        sum
+    }
+
+    /// Adds one fact.
+    pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        match fact {
+            Fact::AttemptBegun { attempt } => self.begin(*attempt, at),
+            Fact::Entered { rung } => self.enter(*rung, at),
+            Fact::Reached { phase } => {
+                self.reached.entry(*phase).or_insert(at);
+            }
+            Fact::IdentityFrozen { digest } => self.identity = Some(digest.clone()),
+            Fact::ChangeSubmitted { purpose, change, old_ttl_seconds } => {
+                let change = Change { id: change.clone(), submitted_at: at, old_ttl_seconds: *old_ttl_seconds, in_sync_at: None };
+                self.changes.insert(*purpose, change);
+                if matches!(purpose, DnsPurpose::FlipToTarget | DnsPurpose::FlipToLegacy) {
+                    self.last_flip = Some(*purpose);
+                }
+            }
+            Fact::ChangeInSync { purpose } => {
+                if let Some(change) = self.changes.get_mut(purpose) {
+                    change.in_sync_at.get_or_insert(at);
+                }
+            }
+            Fact::TablesReloaded { tables } => {
+                for table in tables {
+                    *self.reloads.entry(table.clone()).or_default() += 1;
+                }
+            }
+            Fact::ParityCompared { rows, differing } => {
+                let before = self.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
+                let clean_in_a_row = if differing.is_empty() { before + 1 } else { 0 };
+                self.parity = Some(ParityFact { at, rows: *rows, differing: differing.clone(), clean_in_a_row });
+            }
+            Fact::FenceProven { side, position } => {
+                self.fences.insert(*side, position.clone());
+            }
+            Fact::MarkerWritten { purpose, marker } => {
+                let fact = MarkerFact { marker: marker.clone(), written_at: at, seen_at: None };
+                self.markers.insert(*purpose, fact);
+            }
+            Fact::MarkerSeen { purpose } => {
+                if let Some(marker) = self.markers.get_mut(purpose) {
+                    marker.seen_at.get_or_insert(at);
+                }
+            }
+            Fact::ReverseStartRecorded { position } => {
+                self.reverse_start.get_or_insert_with(|| position.clone());
+            }
+            Fact::PointOfNoReturn => {
+                self.point_of_no_return.get_or_insert(at);
+            }
+            Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
+            Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
+            Fact::RollbackWithdrawn => self.rollback_abandoned = None,
+        }
+    }
+
+    fn begin(&mut self, attempt: u32, at: Timestamp) {
+        let kept = std::mem::take(self);
+        *self = Self {
+            attempt,
+            identity: kept.identity,
+            changes: kept.changes,
+            last_flip: kept.last_flip,
+            target_opened: kept.target_opened,
+            ..Self::default()
+        };
+        self.enter(Rung::Preflight, at);
+    }
+
+    fn enter(&mut self, rung: Rung, at: Timestamp) {
+        self.rung = rung;
+        self.rung_since = Some(at);
+        self.entered.insert(rung, at);
+        match rung {
+            Rung::Open => {
+                self.target_opened.get_or_insert(at);
+            }
+            Rung::RollbackFence => {
+                // A second rollback of the same attempt proves everything anew.
+                self.fences.remove(&Side::Target);
+                self.markers.remove(&MarkerPurpose::RollbackDrain);
+            }
+            Rung::RollbackOpen => self.latch = Latch::RolledBack { at },
+            _ => {}
+        }
+    }
+
+    /// Whether the cutover of this attempt can only go forward.
+    pub const fn is_past_no_return(&self) -> bool {
+        self.point_of_no_return.is_some()
+    }
+
+    /// When the present pause of writes began, if one is on.
+    pub fn pause_began(&self) -> Option<Timestamp> {
+        match self.rung {
+            Rung::Fence | Rung::Drain | Rung::Arm => self.entered.get(&Rung::Fence).copied(),
+            Rung::RollbackFence | Rung::RollbackFlip => self.entered.get(&Rung::RollbackFence).copied(),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Fact {
+    /// The sentence of the journal's history.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AttemptBegun { attempt } => write!(f, "begin attempt {attempt}"),
+            Self::Entered { rung } => write!(f, "enter {rung}"),
+            Self::Reached { phase } => write!(f, "{phase} is reached"),
+            Self::IdentityFrozen { .. } => f.write_str("freeze the spec's identity fields"),
+            Self::ChangeSubmitted { purpose, change: Some(change), .. } => write!(f, "Route 53 accepted {purpose:?} as {change}"),
+            Self::ChangeSubmitted { purpose, change: None, .. } => {
+                write!(f, "found {purpose:?} applied, though its answer was lost")
+            }
+            Self::ChangeInSync { purpose } => write!(f, "all authoritative servers answer {purpose:?}"),
+            Self::TablesReloaded { tables } => {
+                let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+                write!(f, "count a reload of {}", names.join(", "))
+            }
+            Self::ParityCompared { rows, differing } if differing.is_empty() => write!(f, "compared {rows} rows: equal"),
+            Self::ParityCompared { rows, differing } => {
+                let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
+                write!(f, "compared {rows} rows: {} differ", names.join(", "))
+            }
+            Self::FenceProven { side, position: Some(position) } => write!(f, "the {side} fence is proven closed at {position}"),
+            Self::FenceProven { side, position: None } => write!(f, "the {side} fence is proven closed"),
+            Self::MarkerWritten { marker, .. } => write!(f, "marker {marker} is written"),
+            Self::MarkerSeen { purpose } => {
+                write!(f, "the {} marker arrived on the {} side", purpose.word(), purpose.written_on().other())
+            }
+            Self::ReverseStartRecorded { position } => write!(f, "record {position} as the start of reverse replication"),
+            Self::PointOfNoReturn => f.write_str("pass the point of no return"),
+            Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
+            Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
+            Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What is published: derived last, from what was observed and journalled, and never read back to decide anything.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ladder::Rung;
+use super::plan::GateReport;
+use crate::controllers::{Block, Reason, Wait};
+use crate::names::PlanDigest;
+use crate::spec::Phase;
+
+/// `True`, `False` or `Unknown`, as in every Kubernetes condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// The closed list of conditions; all of them are published from the first pass on, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionType {
+    /// The phase asked for is reached, or the next promotion is awaited.
+    Ready,
+    /// Work is under way.
+    Reconciling,
+    /// Only a person can help.
+    Stalled,
+    /// The wished phase is reached and a later one could be asked for.
+    AwaitingPromotion,
+    /// The last spec read was accepted.
+    SpecAccepted,
+    /// The journal can be read and written.
+    JournalWritable,
+    /// Rows flow from the writing side to the other within the declared lag.
+    Replicated,
+    /// The newest comparison of rows was clean.
+    Consistent,
+    /// The public name answers the side that this rung asks for.
+    Routed,
+    /// The fences are as this rung asks.
+    Fenced,
+    /// A rollback would lose nothing now.
+    RollbackReady,
+}
+
+/// One condition, after the Kubernetes API conventions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub condition_type: ConditionType,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// A CamelCase word.
+    pub reason: Reason,
+    /// A sentence.
+    pub message: String,
+    /// When `status` changed last.
+    pub last_transition_time: Timestamp,
+    /// The generation of the spec that this was judged for.
+    pub observed_generation: u64,
+}
+
+/// What a rollback would mean now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackStatus {
+    /// Whether it could begin now and lose nothing.
+    pub ready: bool,
+    /// Why, or why not.
+    pub reasons: Vec<String>,
+    /// The worst case of a rollback now, in words: "nothing", or what would be lost.
+    pub data_at_risk: String,
+    /// Until when it stays possible: the earliest of window end and binary log retention.
+    pub possible_until: Option<Timestamp>,
+}
+
+/// One direction of replication.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskReport {
+    /// DMS's status of the task, `absent` or `unknown`.
+    pub task: String,
+    /// Age in seconds of the oldest heartbeat that has not arrived; `None` while nothing is measured.
+    pub lag_seconds: Option<f64>,
+    /// Tables in error.
+    pub errored_tables: Vec<String>,
+}
+
+/// Approvals as they count now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalReport {
+    /// How many are needed.
+    pub required: u32,
+    /// Whose count.
+    pub counted: Vec<String>,
+    /// Whose do not, and why.
+    pub refused: Vec<String>,
+    /// What an approval has to name.
+    pub plan_digest: PlanDigest,
+}
+
+/// The view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MigrationStatus {
+    /// The generation that the last whole pass judged.
+    pub observed_generation: u64,
+    /// When that pass ended.
+    pub observed_at: Timestamp,
+    /// The furthest phase reached; `None` before the first.
+    pub phase: Option<Phase>,
+    /// The phase that the spec asks for.
+    pub wished_phase: Phase,
+    /// The rung stood on.
+    pub rung: Rung,
+    /// The attempt under way.
+    pub attempt: u32,
+    /// One sentence: what is true, what is awaited.
+    pub summary: String,
+    /// One sentence: what an operator would do next.
+    pub next_step: String,
+    /// Conditions, in a fixed order.
+    pub conditions: Vec<Condition>,
+    /// Who may write at legacy: `open`, `validationOnly`, `closed`, `between`, `unknown`.
+    pub legacy_writes: String,
+    /// Who may write at the target.
+    pub target_writes: String,
+    /// Where the public name points: `legacy`, `target`, `foreign`, `unknown`.
+    pub public_dns: String,
+    /// Forward replication.
+    pub forward: TaskReport,
+    /// Reverse replication.
+    pub reverse: TaskReport,
+    /// Gates as judged in this pass.
+    pub gates: Vec<GateReport>,
+    /// What is awaited.
+    pub waiting: Vec<Wait>,
+    /// What only a person can help.
+    pub blocked: Vec<Block>,
+    /// What the last pass did, in sentences, with its outcome.
+    pub last_actions: Vec<String>,
+    /// The way back.
+    pub rollback: RollbackStatus,
+    /// Who agreed.
+    pub approvals: ApprovalReport,
+    /// Why the newest spec is not in force, when the last good one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec_error: Option<String>,
+    /// When the present pause of writes began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_pause_began: Option<Timestamp>,
+}
