@@ -2,3 +2,5 @@
 //!
 //! AWS services behind the real wire protocols, two databases, DNS with its caches, and customers who pay. Nothing in here
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
+
+pub mod profile;
