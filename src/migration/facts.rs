@@ -70,6 +70,13 @@ pub enum Fact {
         /// SHA-256 of them.
         digest: String,
     },
+    /// A batch is about to be sent to Route 53: durable first, so that a lost answer loses nothing.
+    ChangeIntended {
+        /// Why.
+        purpose: DnsPurpose,
+        /// The TTL that caches may still hold.
+        old_ttl_seconds: u64,
+    },
     /// Route 53 accepted a batch.
     ChangeSubmitted {
         /// Why it was sent.
@@ -122,6 +129,8 @@ pub enum Fact {
     },
     /// From here on a cutover only goes forward; going back is a rollback.
     PointOfNoReturn,
+    /// The reverse task was seen running from its recorded position; from now on it is only ever resumed.
+    ReverseStarted,
     /// The cutover was given up before the point of no return.
     Aborted {
         /// Why.
@@ -213,6 +222,8 @@ pub struct Facts {
     pub identity: Option<String>,
     /// DNS batches, the newest of each purpose.
     pub changes: BTreeMap<DnsPurpose, Change>,
+    /// Batches sent whose answer is not known, with the TTL that caches may still hold.
+    pub intended: BTreeMap<DnsPurpose, u64>,
     /// Where the public name was flipped last, by us.
     pub last_flip: Option<DnsPurpose>,
     /// Reloads of each table in this attempt.
@@ -227,6 +238,8 @@ pub struct Facts {
     pub reverse_start: Option<BinlogPosition>,
     /// When the point of no return was passed in this attempt.
     pub point_of_no_return: Option<Timestamp>,
+    /// When the reverse task was first seen running in this attempt.
+    pub reverse_started: Option<Timestamp>,
     /// Whether the target was ever opened to the application, in any attempt: from then on its rows are not replaceable.
     pub target_opened: Option<Timestamp>,
     /// The latch of this attempt.
@@ -245,6 +258,7 @@ impl Default for Facts {
             reached: BTreeMap::new(),
             identity: None,
             changes: BTreeMap::new(),
+            intended: BTreeMap::new(),
             last_flip: None,
             reloads: BTreeMap::new(),
             parity: None,
@@ -252,6 +266,7 @@ impl Default for Facts {
             markers: BTreeMap::new(),
             reverse_start: None,
             point_of_no_return: None,
+            reverse_started: None,
             target_opened: None,
             latch: Latch::Free,
             rollback_abandoned: None,
@@ -278,7 +293,12 @@ impl Facts {
                 self.reached.entry(*phase).or_insert(at);
             }
             Fact::IdentityFrozen { digest } => self.identity = Some(digest.clone()),
+            Fact::ChangeIntended { purpose, old_ttl_seconds } => {
+                self.intended.insert(*purpose, *old_ttl_seconds);
+                self.changes.remove(purpose);
+            }
             Fact::ChangeSubmitted { purpose, change, old_ttl_seconds } => {
+                self.intended.remove(purpose);
                 let change = Change { id: change.clone(), submitted_at: at, old_ttl_seconds: *old_ttl_seconds, in_sync_at: None };
                 self.changes.insert(*purpose, change);
                 if matches!(purpose, DnsPurpose::FlipToTarget | DnsPurpose::FlipToLegacy) {
@@ -318,6 +338,9 @@ impl Facts {
             Fact::PointOfNoReturn => {
                 self.point_of_no_return.get_or_insert(at);
             }
+            Fact::ReverseStarted => {
+                self.reverse_started.get_or_insert(at);
+            }
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
             Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
@@ -330,6 +353,7 @@ impl Facts {
             attempt,
             identity: kept.identity,
             changes: kept.changes,
+            intended: kept.intended,
             last_flip: kept.last_flip,
             target_opened: kept.target_opened,
             ..Self::default()
@@ -378,6 +402,7 @@ impl std::fmt::Display for Fact {
             Self::Entered { rung } => write!(f, "enter {rung}"),
             Self::Reached { phase } => write!(f, "{phase} is reached"),
             Self::IdentityFrozen { .. } => f.write_str("freeze the spec's identity fields"),
+            Self::ChangeIntended { purpose, .. } => write!(f, "about to send {purpose:?} to Route 53"),
             Self::ChangeSubmitted { purpose, change: Some(change), .. } => write!(f, "Route 53 accepted {purpose:?} as {change}"),
             Self::ChangeSubmitted { purpose, change: None, .. } => {
                 write!(f, "found {purpose:?} applied, though its answer was lost")
@@ -400,6 +425,7 @@ impl std::fmt::Display for Fact {
             }
             Self::ReverseStartRecorded { position } => write!(f, "record {position} as the start of reverse replication"),
             Self::PointOfNoReturn => f.write_str("pass the point of no return"),
+            Self::ReverseStarted => f.write_str("reverse replication runs from its recorded position"),
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
             Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),

@@ -1,7 +1,13 @@
 //! The mind, pure: posture ladder, gates, `decide`, safety, status. No I/O, no async, no clock.
 
+pub mod approvals;
+pub mod decide;
+pub mod derive;
 pub mod facts;
+pub mod gates;
 pub mod ladder;
+pub mod moves;
 pub mod observation;
 pub mod plan;
+pub mod safety;
 pub mod status;

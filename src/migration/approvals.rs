@@ -1,0 +1,71 @@
+//! Approvals: distinct people, unexpired, naming this attempt and the plan they saw. A changed plan voids them.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::ladder::Rung;
+use super::plan::Standing;
+use super::status::ApprovalReport;
+use crate::clock::after;
+use crate::names::PlanDigest;
+use crate::spec::{Approval, Migration, Phase};
+
+/// The digest of the cutover as it would be carried out: everything in the spec that has a say in it, and the ladder itself.
+///
+/// The wished phase, `paused` and the approvals are left out: they say when and who, not what.
+pub fn cutover_digest(migration: &Migration) -> PlanDigest {
+    let mut said = migration.clone();
+    said.spec.phase = Phase::CutOver;
+    said.spec.paused = false;
+    said.spec.approvals.clear();
+    let mut hash = Sha256::new();
+    hash.update(serde_json::to_vec(&said).unwrap_or_default());
+    for rung in Rung::ALL {
+        hash.update(format!("{rung}{:?}", rung.posture()));
+    }
+    PlanDigest(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Which approvals count, which do not and why.
+pub fn report(migration: &Migration, now: Timestamp) -> ApprovalReport {
+    let digest = cutover_digest(migration);
+    let mut counted: Vec<String> = Vec::new();
+    let mut refused = Vec::new();
+    for approval in &migration.spec.approvals {
+        match refusal(approval, migration, &digest, now) {
+            Some(why) => refused.push(format!("{}: {why}", approval.by)),
+            None if counted.contains(&approval.by) => refused.push(format!("{}: counted already", approval.by)),
+            None => counted.push(approval.by.clone()),
+        }
+    }
+    ApprovalReport { required: migration.spec.cutover.approvals.required, counted, refused, plan_digest: digest }
+}
+
+fn refusal(approval: &Approval, migration: &Migration, digest: &PlanDigest, now: Timestamp) -> Option<String> {
+    let expires = after(approval.at, migration.spec.cutover.approvals.expire_after.duration());
+    if approval.attempt != migration.spec.attempt {
+        Some(format!("is for attempt {}", approval.attempt))
+    } else if &approval.plan_digest != digest {
+        Some("names another plan; the spec has changed since".into())
+    } else if approval.at > now {
+        Some(format!("is dated {:.0}, which is yet to come", approval.at))
+    } else if now > expires {
+        Some(format!("expired at {expires:.0}"))
+    } else {
+        None
+    }
+}
+
+/// The gate.
+pub fn standing(migration: &Migration, now: Timestamp) -> Standing {
+    let report = report(migration, now);
+    let (have, need) = (report.counted.len(), report.required as usize);
+    if have >= need {
+        return Standing::Open(format!("{have} approvals of {need}: {}", report.counted.join(", ")));
+    }
+    let mut why = format!("{have} approvals of {need} for attempt {} and plan {}", migration.spec.attempt, report.plan_digest);
+    if !report.refused.is_empty() {
+        why.push_str(&format!("; not counted: {}", report.refused.join(", ")));
+    }
+    Standing::Closed(why)
+}

@@ -1,0 +1,317 @@
+//! One pass of thought: `decide(spec, facts, observation, now) -> Plan`. Pure, synchronous, total.
+//!
+//! # Flow
+//! Facts that this look makes true are recorded before anything else, alone; the caller makes them durable and asks again.
+//! Then every room plans towards the rung's posture, the rung adds its own chores, and the safety filter may forbid.
+//!
+//! # Guarantees
+//! The same arguments give the same plan. Nothing planned here relies on an `Unknown`. No plan both records facts and acts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::approvals::cutover_digest;
+use super::facts::{Facts, MarkerPurpose};
+use super::gates::{self, Gate, Scene};
+use super::ladder::{Rung, TaskPosture};
+use super::moves;
+use super::observation::Observation;
+use super::plan::{Action, Pace, Plan, Standing};
+use super::safety;
+use crate::clock::{after, elapsed};
+use crate::controllers::binlog;
+use crate::controllers::dns;
+use crate::controllers::fence::{self, FenceTerms};
+use crate::controllers::redirect;
+use crate::controllers::replication::{self, Reloads, ReplicationWish, TaskWish};
+use crate::controllers::{Block, Steps, Wait};
+use crate::names::{Direction, MarkerId, Side};
+use crate::spec::{Migration, Phase};
+
+/// A gate and how it stands.
+type Judged = (Gate, Standing);
+
+/// Decides what to do now.
+pub fn decide(migration: &Migration, facts: &Facts, seen: &Observation, now: Timestamp) -> Plan {
+    let scene = Scene { migration, facts, seen, now };
+    let moves = moves::next(&scene);
+    let judged = judge_gates(&scene);
+    let gates = gates::report(&judged);
+    let cutover_digest = cutover_digest(migration);
+    let rung = facts.rung;
+    if !moves.is_empty() {
+        let actions = moves.into_iter().map(Action::Record).collect();
+        let (waiting, blocked) = (Vec::new(), Vec::new());
+        return Plan { rung, actions, waiting, blocked, gates, pace: Pace::Urgent, look_again_at: None, cutover_digest };
+    }
+    let steps = safety::filter(wanted(&scene), &scene);
+    let look_again_at = look_again_at(&scene, &steps, &judged);
+    let pace = pace(&scene, &steps, &judged);
+    let Steps { actions, waiting, blocked } = steps;
+    Plan { rung, actions, waiting, blocked, gates, pace, look_again_at, cutover_digest }
+}
+
+/// Everything that every room would do towards the posture, and the rung's own chores.
+fn wanted(scene: &Scene<'_>) -> Steps<Action> {
+    if holds_still(scene) {
+        return Steps::wait(Wait::new("Paused", "spec.paused is true: observing only, nothing is changed"));
+    }
+    // Fences come first: where both ask for something, closing a fence is what cannot wait.
+    fences(scene).and(replication(scene)).and(chores(scene)).and(names(scene)).and(front(scene)).and(binary_log(scene)).and(advice(scene))
+}
+
+/// A pause changes nothing, but it never holds both sides closed: past the point of no return the target still opens.
+fn holds_still(scene: &Scene<'_>) -> bool {
+    scene.migration.spec.paused && !scene.facts.rung.pauses_writes()
+}
+
+fn fences(scene: &Scene<'_>) -> Steps<Action> {
+    let posture = scene.facts.rung.posture();
+    let plan = |side: Side, writes| {
+        let terms = FenceTerms { side, database: scene.migration.database(side), view: scene.seen.database(side) };
+        fence::plan(writes, &terms).widen(Action::Fence)
+    };
+    let legacy = plan(Side::Legacy, posture.legacy_writes);
+    let target = plan(Side::Target, posture.target_writes);
+    // The side that closes goes before the side that opens.
+    if posture.legacy_writes == fence::Writes::Open { target.and(legacy) } else { legacy.and(target) }
+}
+
+fn replication(scene: &Scene<'_>) -> Steps<Action> {
+    let posture = scene.facts.rung.posture();
+    let wish = ReplicationWish {
+        forward: task_wish(scene, posture.forward, Direction::Forward),
+        reverse: task_wish(scene, posture.reverse, Direction::Reverse),
+        reloads: reloads(scene),
+    };
+    replication::plan(&wish, &scene.seen.replication, scene.migration).widen(Action::Replication)
+}
+
+fn task_wish(scene: &Scene<'_>, posture: TaskPosture, direction: Direction) -> TaskWish {
+    let running = || TaskWish::Running {
+        from: match direction {
+            Direction::Forward => None,
+            Direction::Reverse => moves::reverse_starts_from(scene).cloned(),
+        },
+    };
+    match posture {
+        TaskPosture::NotYet => TaskWish::NotYet,
+        TaskPosture::Created => TaskWish::Created,
+        TaskPosture::Running => running(),
+        TaskPosture::UntilMarker => {
+            let purpose = match direction {
+                Direction::Forward => MarkerPurpose::Drain,
+                Direction::Reverse => MarkerPurpose::RollbackDrain,
+            };
+            let arrived = scene.facts.markers.get(&purpose).is_some_and(|marker| marker.seen_at.is_some());
+            if arrived { TaskWish::Stopped } else { running() }
+        }
+        TaskPosture::Stopped => TaskWish::Stopped,
+        TaskPosture::Retired => TaskWish::Retired,
+    }
+}
+
+fn reloads(scene: &Scene<'_>) -> Reloads {
+    let before_any_fence = matches!(scene.facts.rung, Rung::Replicating | Rung::Validated | Rung::RollbackArmed);
+    if before_any_fence && scene.facts.target_opened.is_none() {
+        Reloads::Allowed {
+            per_table: scene.migration.spec.replication.forward.max_reloads_per_table,
+            done: scene.facts.reloads.clone(),
+        }
+    } else {
+        Reloads::Forbidden
+    }
+}
+
+fn names(scene: &Scene<'_>) -> Steps<Action> {
+    let wish = scene.facts.rung.posture().public_dns;
+    dns::plan(wish, &scene.seen.dns, &scene.migration.spec.dns, scene.facts.last_flip).widen(Action::Dns)
+}
+
+fn front(scene: &Scene<'_>) -> Steps<Action> {
+    let wish = scene.facts.rung.posture().redirect;
+    redirect::plan(wish, &scene.seen.redirect, &scene.migration.spec.load_balancer.redirect).widen(Action::Redirect)
+}
+
+fn binary_log(scene: &Scene<'_>) -> Steps<Action> {
+    let wish = scene.facts.rung.posture().binlog;
+    binlog::plan(wish, &scene.seen.binlog, &gates::binlog_terms(scene)).widen(Action::Binlog)
+}
+
+/// What a rung does beside its posture: markers and comparisons.
+fn chores(scene: &Scene<'_>) -> Steps<Action> {
+    match scene.facts.rung {
+        Rung::Validated | Rung::RollbackArmed => compare(scene),
+        Rung::Drain if scene.facts.fences.len() == 2 => mark(scene, MarkerPurpose::Drain),
+        Rung::Flip | Rung::Observing => mark(scene, MarkerPurpose::ReverseProof),
+        Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain),
+        _ => Steps::settled(),
+    }
+}
+
+fn mark(scene: &Scene<'_>, purpose: MarkerPurpose) -> Steps<Action> {
+    match scene.facts.markers.get(&purpose) {
+        None => Steps::act(Action::WriteMarker { purpose, marker: marker_id(scene, purpose) }),
+        Some(marker) if marker.seen_at.is_none() => {
+            Steps::wait(Wait::new("MarkerTravelling", format!("marker {} has not arrived yet", marker.marker)))
+        }
+        Some(_) => Steps::settled(),
+    }
+}
+
+/// One id for one purpose of one try: a second rollback of the same attempt must not see the first one's marker.
+fn marker_id(scene: &Scene<'_>, purpose: MarkerPurpose) -> MarkerId {
+    let try_began = match purpose {
+        MarkerPurpose::Drain => scene.facts.entered.get(&Rung::Fence),
+        MarkerPurpose::ReverseProof => scene.facts.entered.get(&Rung::Open),
+        MarkerPurpose::RollbackDrain => scene.facts.entered.get(&Rung::RollbackFence),
+    };
+    let stamp = try_began.map_or(0, |at| at.as_second());
+    MarkerId(format!("{}/{}/{}/{stamp}", scene.migration.name(), scene.facts.attempt, purpose.word()))
+}
+
+/// Comparisons go on while the cutover is awaited, so that the newest is always young enough; never while rows lag.
+fn compare(scene: &Scene<'_>) -> Steps<Action> {
+    let validation = &scene.migration.spec.validation;
+    let enough = Gate::ParityClean.judge(scene).is_open();
+    let interval = if enough { validation.max_age.duration() / 2 } else { validation.interval.duration() };
+    let due = scene.facts.parity.as_ref().map_or(scene.now, |parity| after(parity.at, interval));
+    if scene.now < due {
+        return Steps::wait(Wait::until("NextComparison", "the next comparison of both sides' rows is due", due));
+    }
+    if !Gate::ForwardTablesHealthy.judge(scene).is_open() || !Gate::FullLoadDone.judge(scene).is_open() {
+        return Steps::wait(Wait::new("ComparisonWaitsForReplication", "rows are compared once replication is healthy"));
+    }
+    if !Gate::ForwardLag.judge(scene).is_open() {
+        return Steps::wait(Wait::new("ComparisonWaitsForLag", "rows are compared once a fresh heartbeat has crossed"));
+    }
+    Steps::act(Action::CompareTables)
+}
+
+/// What only a person can help with, at this rung, that no room knows about.
+fn advice(scene: &Scene<'_>) -> Steps<Action> {
+    let spec = &scene.migration.spec;
+    let attempt = scene.facts.attempt;
+    let rung = scene.facts.rung;
+    if spec.attempt < attempt {
+        return Steps::block(Block::new("AttemptLowered", format!("attempt {attempt} is under way, the spec says {}; an attempt is only ever raised", spec.attempt)));
+    }
+    if spec.attempt > attempt && !moves::at_rest(scene) && rung != Rung::Aborted {
+        return Steps::block(Block::new("AttemptUnderWay", format!("attempt {attempt} stands at {rung}; raise spec.attempt after an abort or a rollback, not before")));
+    }
+    if let Some(why) = &scene.facts.rollback_abandoned {
+        return Steps::block(Block::new("RollbackAbandoned", format!("the rollback was given up: {why}. Ask for CutOver, mend what held it up, then ask for RolledBack again")));
+    }
+    match (spec.phase, rung) {
+        (Phase::RolledBack, Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed) => {
+            Steps::block(Block::new("NothingToRollBack", "the target has never taken a write in this attempt; ask for an earlier phase instead"))
+        }
+        (Phase::RolledBack, Rung::Completed) => {
+            Steps::block(Block::new("RollbackGivenUp", "the migration is completed and its way back is retired"))
+        }
+        (Phase::RolledBack, Rung::Flip | Rung::Observing) => rollback_blocked(scene),
+        (Phase::CutOver | Phase::Completed, Rung::RollbackOpen | Rung::Aborted) if spec.attempt == attempt => {
+            Steps::block(Block::new("AttemptLatched", Gate::AttemptFree.judge(scene).text()))
+        }
+        (Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed, _)
+            if scene.facts.is_past_no_return() && rung != Rung::RollbackOpen =>
+        {
+            Steps::block(Block::new("PastNoReturn", format!("the point of no return is passed; {} cannot be asked for any more, only CutOver, Completed or RolledBack", spec.phase)))
+        }
+        _ => Steps::settled(),
+    }
+}
+
+/// A rollback that may not begin is held and told, gate by gate.
+fn rollback_blocked(scene: &Scene<'_>) -> Steps<Action> {
+    let closed: Vec<String> = gates::ROLLBACK
+        .iter()
+        .filter_map(|gate| match gate.judge(scene) {
+            Standing::Open(_) => None,
+            Standing::Closed(why) | Standing::Unknown(why) => Some(format!("{}: {why}", gate.name())),
+        })
+        .collect();
+    // Lag is proven by the next look or two; the rest is for a person.
+    if closed.iter().all(|line| line.starts_with("ReverseLag")) {
+        return Steps::wait(Wait::new("RollbackWaitsForHeartbeat", closed.join("; ")));
+    }
+    Steps::block(Block::new("RollbackNotReady", format!("the rollback would lose writes, so it does not begin: {}", closed.join("; "))))
+}
+
+/// The gates an operator wants to see at this rung: those of its arrival, and those of the step that is wished next.
+fn judge_gates(scene: &Scene<'_>) -> Vec<Judged> {
+    let rung = scene.facts.rung;
+    let mut list = gates::arrival(rung).to_vec();
+    match rung {
+        Rung::RollbackArmed => list.extend(gates::CUTOVER),
+        Rung::Observing => {
+            list.extend(gates::COMPLETION);
+            list.extend(gates::ROLLBACK);
+        }
+        _ => {}
+    }
+    let mut judged: Vec<Judged> = Vec::new();
+    for gate in list {
+        if judged.iter().all(|(known, _)| *known != gate) {
+            judged.push((gate, gate.judge(scene)));
+        }
+    }
+    judged
+}
+
+fn closed(judged: &[Judged]) -> impl Iterator<Item = Gate> {
+    judged.iter().filter(|(_, standing)| !standing.is_open()).map(|(gate, _)| *gate)
+}
+
+/// Whether the spec asks for more than has been reached.
+pub fn wants_more(scene: &Scene<'_>) -> bool {
+    !scene.facts.reached.contains_key(&scene.migration.spec.phase)
+}
+
+fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
+    let arrived = closed(judged).next().is_none();
+    let in_a_hurry = match scene.facts.rung {
+        Rung::Open | Rung::Flip => true,
+        Rung::Aborted | Rung::RollbackOpen => !arrived,
+        rung => rung.pauses_writes(),
+    };
+    if in_a_hurry || !steps.actions.is_empty() {
+        return Pace::Urgent;
+    }
+    let timed = steps.waiting.iter().all(|wait| wait.until.is_some());
+    let arriving = wants_more(scene) && !arrived && steps.blocked.is_empty();
+    if timed && !arriving { Pace::Settled } else { Pace::Moving }
+}
+
+/// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, or this look's own
+/// heartbeat has had time to cross.
+fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Option<Timestamp> {
+    let mut times: Vec<Timestamp> = steps.waiting.iter().filter_map(|wait| wait.until).collect();
+    if heartbeat_is_awaited(scene, steps, judged) {
+        let most = gates::max_lag(scene.migration, moves::flow(scene.facts.rung).unwrap_or(Direction::Forward));
+        times.push(after(scene.now, (most / 4).clamp(Duration::from_secs(1), Duration::from_secs(10))));
+    }
+    if let Some(change) = scene.facts.changes.get(&dns::DnsPurpose::LowerTtl) {
+        times.extend(change.in_sync_at.map(|at| after(at, Duration::from_secs(change.old_ttl_seconds))));
+    }
+    if let Some(began) = scene.facts.entered.get(&Rung::Observing) {
+        times.push(after(*began, scene.migration.spec.observation.window.duration()));
+    }
+    times.into_iter().filter(|at| *at > scene.now).min()
+}
+
+/// Whether a fresh heartbeat is all that is missing. A heartbeat proves little lag only if the look that finds it comes soon
+/// after the look that sent it, so a slow pace would never prove anything.
+fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> bool {
+    let lag = |gate: Gate| matches!(gate, Gate::ForwardLag | Gate::ReverseLag);
+    let for_later = |gate: Gate| matches!(gate, Gate::Approved | Gate::WindowPassed | Gate::ParityClean | Gate::ParityFresh);
+    let asked = steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
+    let missing = wants_more(scene) && closed(judged).any(lag) && closed(judged).filter(|gate| !lag(*gate)).all(|gate| for_later(gate) && asked);
+    asked || missing
+}
+
+/// How long writes have paused, if they do.
+pub fn paused_for(facts: &Facts, now: Timestamp) -> Option<Duration> {
+    facts.pause_began().map(|began| elapsed(began, now))
+}

@@ -1,0 +1,362 @@
+//! Status, derived last: `derive(spec, facts, observation, plan, previous, now)`. Pure, and nothing reads it back.
+
+use jiff::Timestamp;
+
+use super::approvals;
+use super::decide::wants_more;
+use super::facts::Latch;
+use super::gates::{Gate, ROLLBACK, Scene, lag_now, max_lag};
+use super::ladder::{Posture, Rung};
+use super::moves::flow;
+use super::plan::{Pace, Plan, Standing};
+use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
+use crate::clock::after;
+use crate::controllers::Reason;
+use crate::controllers::dns::{DnsWish, Pointing, pointing};
+use crate::controllers::fence::{self, FenceState, FenceTerms, judge};
+use crate::controllers::replication::TableState;
+use crate::names::{Direction, Side};
+use crate::sighting::Sighting;
+use crate::spec::Phase;
+
+/// What the engine knows beside the scene.
+#[derive(Debug, Clone)]
+pub struct Backstage<'a> {
+    /// The generation of the spec in force.
+    pub generation: u64,
+    /// Why the newest spec is not in force, if it is not.
+    pub spec_error: Option<&'a str>,
+    /// Why the journal cannot be written, if it cannot.
+    pub journal_error: Option<&'a str>,
+    /// What was just done, in sentences.
+    pub last_actions: Vec<String>,
+    /// The status before, for transition times.
+    pub previous: Option<&'a MigrationStatus>,
+}
+
+/// The status.
+pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> MigrationStatus {
+    let facts = scene.facts;
+    let rollback = rollback(scene);
+    let mut status = MigrationStatus {
+        observed_generation: backstage.generation,
+        observed_at: scene.now,
+        phase: reached_phase(scene),
+        wished_phase: scene.migration.spec.phase,
+        rung: facts.rung,
+        attempt: facts.attempt,
+        summary: String::new(),
+        next_step: next_step(scene, plan),
+        conditions: Vec::new(),
+        legacy_writes: writes(scene, Side::Legacy),
+        target_writes: writes(scene, Side::Target),
+        public_dns: public_dns(scene),
+        forward: task_report(scene, Direction::Forward),
+        reverse: task_report(scene, Direction::Reverse),
+        gates: plan.gates.clone(),
+        waiting: plan.waiting.clone(),
+        blocked: plan.blocked.clone(),
+        last_actions: backstage.last_actions.clone(),
+        rollback,
+        approvals: approvals::report(scene.migration, scene.now),
+        spec_error: backstage.spec_error.map(str::to_owned),
+        write_pause_began: facts.pause_began(),
+    };
+    status.conditions = conditions(scene, plan, backstage, &status);
+    status.summary = summary(&status, plan);
+    status
+}
+
+/// The furthest phase reached in this attempt. A rollback or an abort is further along than what it undid.
+pub fn reached_phase(scene: &Scene<'_>) -> Option<Phase> {
+    let reached = &scene.facts.reached;
+    if scene.facts.rung == Rung::Aborted {
+        return Some(Phase::RollbackArmed).filter(|phase| reached.contains_key(phase));
+    }
+    reached.keys().max().copied()
+}
+
+fn writes(scene: &Scene<'_>, side: Side) -> String {
+    let database = scene.migration.database(side);
+    let Some(view) = scene.seen.database(side).present() else { return "unknown".into() };
+    let word = match (judge(view, &database.application_accounts), judge(view, &database.all_accounts())) {
+        (FenceState::Open, _) => "open",
+        (FenceState::Closed { .. }, FenceState::Closed { .. }) => "closed",
+        (FenceState::Closed { .. }, FenceState::Open | FenceState::Between(_)) => "validationOnly",
+        (FenceState::Between(_), _) => "between",
+    };
+    word.into()
+}
+
+fn public_dns(scene: &Scene<'_>) -> String {
+    match pointing(&scene.seen.dns.public, &scene.migration.spec.dns) {
+        Sighting::Present(Pointing::At { side, .. }) => side.to_string(),
+        Sighting::Present(Pointing::Foreign(_)) => "foreign".into(),
+        Sighting::Absent => "absent".into(),
+        Sighting::Unknown { .. } => "unknown".into(),
+    }
+}
+
+fn task_report(scene: &Scene<'_>, direction: Direction) -> TaskReport {
+    let task = match scene.seen.replication.task(direction) {
+        Sighting::Present(task) => format!("{:?}", task.status).to_lowercase(),
+        Sighting::Absent => "absent".into(),
+        Sighting::Unknown { .. } => "unknown".into(),
+    };
+    let errored_tables = scene.seen.replication.tables(direction).present().into_iter().flatten();
+    TaskReport {
+        task,
+        lag_seconds: lag_now(scene, direction).filter(|_| flow(scene.facts.rung) == Some(direction)).map(|lag| lag.as_secs_f64()),
+        errored_tables: errored_tables
+            .filter(|statistic| statistic.state == TableState::Error)
+            .map(|statistic| statistic.table.to_string())
+            .collect(),
+    }
+}
+
+/// What a rollback would mean now.
+fn rollback(scene: &Scene<'_>) -> RollbackStatus {
+    let facts = scene.facts;
+    match facts.rung {
+        Rung::Open | Rung::Flip | Rung::Observing => {}
+        Rung::RollbackFence | Rung::RollbackFlip => {
+            return no_rollback("a rollback is under way", "nothing: legacy opens only once every write has arrived");
+        }
+        Rung::RollbackOpen => return no_rollback("the migration is rolled back", "nothing: every write of the target arrived on legacy"),
+        Rung::Completed => return no_rollback("the migration is completed and its way back is retired", "every write since the cutover"),
+        Rung::Fence | Rung::Drain | Rung::Arm => {
+            let reason = if facts.is_past_no_return() {
+                "the target is about to open; ask for RolledBack once it has"
+            } else {
+                "the point of no return is not passed: an abort is enough"
+            };
+            return no_rollback(reason, "nothing");
+        }
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed | Rung::Aborted => {
+            return no_rollback("the target has taken no write: there is nothing to roll back", "nothing");
+        }
+    }
+    let judged: Vec<(Gate, Standing)> =
+        ROLLBACK.iter().filter(|gate| **gate != Gate::ReverseLag).map(|gate| (*gate, gate.judge(scene))).collect();
+    let mut closed: Vec<String> =
+        judged.iter().filter(|(_, standing)| !standing.is_open()).map(|(gate, standing)| format!("{}: {}", gate.name(), standing.text())).collect();
+    let lag = lag_now(scene, Direction::Reverse);
+    match lag {
+        Some(lag) if lag > max_lag(scene.migration, Direction::Reverse) => {
+            closed.push(format!("ReverseLag: the newest heartbeat across is {} s behind", lag.as_secs()));
+        }
+        Some(_) => {}
+        None => closed.push("ReverseLag: no heartbeat has crossed yet".into()),
+    }
+    if let Some(why) = &facts.rollback_abandoned {
+        closed.push(format!("the last rollback was given up: {why}"));
+    }
+    let ready = closed.is_empty();
+    let since = facts.entered.get(&Rung::Open).map_or_else(String::new, |at| format!(" since {at:.0}"));
+    RollbackStatus {
+        ready,
+        reasons: if ready { vec!["reverse replication runs, is proven and keeps up".into()] } else { closed },
+        data_at_risk: if ready {
+            "nothing: a rollback waits until legacy has every write".into()
+        } else {
+            format!("nothing while it is held; forced, every write that has not reached legacy{since}")
+        },
+        possible_until: possible_until(scene),
+    }
+}
+
+fn no_rollback(reason: &str, data_at_risk: &str) -> RollbackStatus {
+    RollbackStatus { ready: false, reasons: vec![reason.into()], data_at_risk: data_at_risk.into(), possible_until: None }
+}
+
+/// The earliest of the window's end and the time at which the binary log no longer reaches back to what legacy has seen.
+fn possible_until(scene: &Scene<'_>) -> Option<Timestamp> {
+    let spec = &scene.migration.spec;
+    let window = scene.facts.entered.get(&Rung::Observing).map(|began| after(*began, spec.observation.window.duration()));
+    let view = scene.seen.target.present()?;
+    let seen_on_legacy = scene.seen.legacy.present().and_then(|view| view.heartbeats.get(&Side::Target).copied());
+    let applied_until = seen_on_legacy.or_else(|| scene.facts.entered.get(&Rung::Open).copied())?;
+    let retention = view.binlog.retention_hours.map(|hours| after(applied_until, std::time::Duration::from_secs(u64::from(hours) * 3600)));
+    [window, retention].into_iter().flatten().min()
+}
+
+/// What an operator would do next.
+fn next_step(scene: &Scene<'_>, plan: &Plan) -> String {
+    let spec = &scene.migration.spec;
+    if let Some(block) = plan.blocked.first() {
+        return format!("a person has to look: {}", block.message);
+    }
+    if spec.paused {
+        return "set spec.paused to false to go on".into();
+    }
+    if wants_more(scene) {
+        return match (&scene.facts.latch, scene.facts.rung) {
+            (Latch::Free, Rung::RollbackArmed) if !Gate::Approved.judge(scene).is_open() => {
+                format!("add approvals that name attempt {} and plan {}", scene.facts.attempt, plan.cutover_digest)
+            }
+            _ => format!("nothing: {} is on its way", spec.phase),
+        };
+    }
+    match spec.phase.next() {
+        Some(Phase::Completed) => "watch; set spec.phase to Completed when the observation window has passed, or RolledBack to go back".into(),
+        Some(next) => format!("set spec.phase to {next} when you are ready"),
+        None => "nothing: the migration is over".into(),
+    }
+}
+
+fn summary(status: &MigrationStatus, plan: &Plan) -> String {
+    let phase = status.phase.map_or_else(|| "nothing yet".to_owned(), |phase| phase.to_string());
+    let rest = if let Some(block) = plan.blocked.first() {
+        format!("held: {}", block.message)
+    } else if let Some(action) = plan.actions.first() {
+        action.to_string()
+    } else if let Some(wait) = plan.waiting.first() {
+        format!("waiting: {}", wait.message)
+    } else {
+        "as wished".into()
+    };
+    format!("{phase} reached, {} asked for; {rest}", status.wished_phase)
+}
+
+/// A condition before its times are known.
+struct Verdict {
+    kind: ConditionType,
+    status: ConditionStatus,
+    reason: &'static str,
+    message: String,
+}
+
+fn verdict(kind: ConditionType, status: ConditionStatus, reason: &'static str, message: impl Into<String>) -> Verdict {
+    Verdict { kind, status, reason, message: message.into() }
+}
+
+fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status: &MigrationStatus) -> Vec<Condition> {
+    let mut verdicts = headline(scene, plan, backstage);
+    verdicts.push(match backstage.spec_error {
+        None => verdict(ConditionType::SpecAccepted, ConditionStatus::True, "Accepted", "the newest spec is in force"),
+        Some(why) => verdict(ConditionType::SpecAccepted, ConditionStatus::False, "Refused", why),
+    });
+    verdicts.push(match backstage.journal_error {
+        None => verdict(ConditionType::JournalWritable, ConditionStatus::True, "Writable", "facts are durable"),
+        Some(why) => verdict(ConditionType::JournalWritable, ConditionStatus::False, "ObserveOnly", why),
+    });
+    verdicts.push(replicated(scene));
+    verdicts.push(consistent(scene));
+    verdicts.push(routed(scene));
+    verdicts.push(fenced(scene));
+    let ready = &status.rollback;
+    let holds = if ready.ready { ConditionStatus::True } else { ConditionStatus::False };
+    verdicts.push(verdict(ConditionType::RollbackReady, holds, if ready.ready { "Ready" } else { "NotReady" }, ready.reasons.join("; ")));
+    verdicts.into_iter().map(|verdict| dated(verdict, scene.now, backstage)).collect()
+}
+
+/// The transition time moves only when the status does.
+fn dated(verdict: Verdict, now: Timestamp, backstage: &Backstage<'_>) -> Condition {
+    let before = backstage.previous.and_then(|status| status.conditions.iter().find(|before| before.condition_type == verdict.kind));
+    Condition {
+        condition_type: verdict.kind,
+        status: verdict.status,
+        reason: Reason(verdict.reason.to_owned()),
+        message: verdict.message,
+        last_transition_time: before.filter(|before| before.status == verdict.status).map_or(now, |before| before.last_transition_time),
+        observed_generation: backstage.generation,
+    }
+}
+
+/// Ready, Reconciling, Stalled and AwaitingPromotion, by kstatus's rules: stalled only when no amount of waiting helps, ready
+/// when what was asked for is reached, even though a later promotion is awaited.
+fn headline(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Vec<Verdict> {
+    use ConditionStatus::{False, True};
+    let wished = scene.migration.spec.phase;
+    let moving = plan.pace != Pace::Settled || !plan.actions.is_empty();
+    let held = backstage.journal_error.map(str::to_owned).or_else(|| plan.blocked.first().map(|block| block.message.clone()));
+    let reached = !wants_more(scene) && reached_phase(scene) == Some(wished);
+    let promotion = wished.next();
+    let stalled = match &held {
+        Some(why) => verdict(ConditionType::Stalled, True, "NeedsOperator", why.clone()),
+        None => verdict(ConditionType::Stalled, False, "Progressing", "nothing needs a person"),
+    };
+    let reconciling = match (held.is_some(), reached && !moving) {
+        (true, _) => verdict(ConditionType::Reconciling, False, "Stalled", "held until a person has looked"),
+        (false, true) => verdict(ConditionType::Reconciling, False, "Settled", "everything is as wished"),
+        (false, false) => verdict(ConditionType::Reconciling, True, "Progressing", format!("on the way to {wished}")),
+    };
+    let ready = match (reached && held.is_none(), promotion) {
+        (true, Some(next)) => verdict(ConditionType::Ready, True, "AwaitingPromotion", format!("{wished} is reached; {next} may be asked for")),
+        (true, None) => verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over")),
+        (false, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
+    };
+    let awaiting = match (reached, promotion) {
+        (true, Some(next)) => verdict(ConditionType::AwaitingPromotion, True, "PhaseReached", format!("set spec.phase to {next} to go on")),
+        (true, None) => verdict(ConditionType::AwaitingPromotion, False, "Finished", "there is no later phase"),
+        (false, _) => verdict(ConditionType::AwaitingPromotion, False, "OnTheWay", format!("{wished} is not reached yet")),
+    };
+    vec![ready, reconciling, stalled, awaiting]
+}
+
+fn replicated(scene: &Scene<'_>) -> Verdict {
+    let kind = ConditionType::Replicated;
+    let Some(direction) = flow(scene.facts.rung) else {
+        return verdict(kind, ConditionStatus::False, "NoStream", "no rows are meant to flow at this rung");
+    };
+    match lag_now(scene, direction) {
+        Some(lag) if lag <= max_lag(scene.migration, direction) => {
+            verdict(kind, ConditionStatus::True, "WithinMaxLag", format!("{direction} replication is at most {} s behind", lag.as_secs()))
+        }
+        Some(lag) => verdict(kind, ConditionStatus::False, "Lagging", format!("{direction} replication is {} s behind", lag.as_secs())),
+        None => verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no heartbeat has crossed {direction} yet")),
+    }
+}
+
+fn consistent(scene: &Scene<'_>) -> Verdict {
+    let kind = ConditionType::Consistent;
+    match &scene.facts.parity {
+        None => verdict(kind, ConditionStatus::Unknown, "NotCompared", "rows have not been compared yet"),
+        Some(parity) if parity.differing.is_empty() => {
+            verdict(kind, ConditionStatus::True, "Equal", format!("{} rows compared at {:.0}, equal", parity.rows, parity.at))
+        }
+        Some(parity) => {
+            let tables: Vec<String> = parity.differing.iter().map(ToString::to_string).collect();
+            verdict(kind, ConditionStatus::False, "Differs", format!("{} differ", tables.join(", ")))
+        }
+    }
+}
+
+fn routed(scene: &Scene<'_>) -> Verdict {
+    let kind = ConditionType::Routed;
+    let Posture { public_dns: wish, .. } = scene.facts.rung.posture();
+    let wished = match wish {
+        DnsWish::NotYet | DnsWish::Legacy => Side::Legacy,
+        DnsWish::Target => Side::Target,
+    };
+    match pointing(&scene.seen.dns.public, &scene.migration.spec.dns) {
+        Sighting::Present(Pointing::At { side, .. }) if side == wished => {
+            verdict(kind, ConditionStatus::True, "AsWished", format!("the public name points at {side}"))
+        }
+        Sighting::Present(Pointing::At { side, .. }) => verdict(kind, ConditionStatus::False, "Elsewhere", format!("the public name points at {side}, not {wished}")),
+        Sighting::Present(Pointing::Foreign(why)) => verdict(kind, ConditionStatus::False, "ForeignRecord", why),
+        Sighting::Absent => verdict(kind, ConditionStatus::False, "RecordAbsent", "the public name has no record"),
+        Sighting::Unknown { why } => verdict(kind, ConditionStatus::Unknown, "Unreadable", why),
+    }
+}
+
+fn fenced(scene: &Scene<'_>) -> Verdict {
+    let kind = ConditionType::Fenced;
+    let posture = scene.facts.rung.posture();
+    let mut open = Vec::new();
+    for (side, wished) in [(Side::Legacy, posture.legacy_writes), (Side::Target, posture.target_writes)] {
+        let view = scene.seen.database(side);
+        if view.present().is_none() {
+            return verdict(kind, ConditionStatus::Unknown, "Unreadable", format!("the {side} database could not be read"));
+        }
+        let terms = FenceTerms { side, database: scene.migration.database(side), view };
+        if !fence::plan(wished, &terms).is_settled() {
+            open.push(format!("{side} is to be {wished:?}"));
+        }
+    }
+    if open.is_empty() {
+        verdict(kind, ConditionStatus::True, "AsWished", "both databases admit exactly whom this rung allows")
+    } else {
+        verdict(kind, ConditionStatus::False, "Moving", open.join("; "))
+    }
+}

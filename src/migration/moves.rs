@@ -1,0 +1,294 @@
+//! Moves: when the migration leaves one rung for another, and which facts become durable on the way.
+//!
+//! A move is made of facts alone. It is journalled first; the posture that it leads to is asked for afterwards, so that a
+//! crash between the two changes nothing.
+
+use std::time::Duration;
+
+use super::facts::{Fact, Latch, MarkerPurpose};
+use super::gates::{self, Gate, Scene};
+use super::ladder::Rung;
+use crate::clock::elapsed;
+use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
+use crate::controllers::fence::{FenceState, judge};
+use crate::controllers::replication::TaskStatus;
+use crate::database::BinlogPosition;
+use crate::names::{Direction, Side};
+use crate::sighting::Sighting;
+use crate::spec::check::identity_digest;
+use crate::spec::period::spoken;
+use crate::spec::Phase;
+
+/// How much of the budget must be left when the point of no return is passed: opening the target takes one call to its
+/// database, which may take one call timeout (five seconds) at worst.
+const RESERVE_AT_NO_RETURN: Duration = Duration::from_secs(5);
+
+/// When a change whose id was lost counts as in sync: Route 53 says "generally within 60 seconds"; five times that.
+const LOST_CHANGE_SETTLES: Duration = Duration::from_secs(300);
+
+/// The facts that this look makes true, in order; empty when there is nothing to record.
+pub fn next(scene: &Scene<'_>) -> Vec<Fact> {
+    if let Some(facts) = begin_attempt(scene) {
+        return facts;
+    }
+    if let Some(why) = reason_to_abort(scene) {
+        return vec![Fact::Aborted { why }, Fact::Entered { rung: Rung::Aborted }];
+    }
+    if let Some(why) = reason_to_abandon_rollback(scene) {
+        return vec![Fact::RollbackAbandoned { why }, Fact::Entered { rung: Rung::Observing }];
+    }
+    let noticed = noticed(scene);
+    if !noticed.is_empty() {
+        return noticed;
+    }
+    if rollback_may_begin(scene) {
+        return vec![Fact::Entered { rung: Rung::RollbackFence }];
+    }
+    climb(scene)
+}
+
+/// A first attempt begins by itself; a later one only where the last has come to rest.
+fn begin_attempt(scene: &Scene<'_>) -> Option<Vec<Fact>> {
+    let attempt = scene.migration.spec.attempt;
+    let first = scene.facts.rung_since.is_none();
+    let again = attempt > scene.facts.attempt && at_rest(scene);
+    (first || again).then(|| vec![Fact::AttemptBegun { attempt }])
+}
+
+/// Whether the attempt under way can be given up for the next without moving anybody's writes.
+pub fn at_rest(scene: &Scene<'_>) -> bool {
+    match scene.facts.rung {
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => true,
+        Rung::Aborted => Gate::LegacyOpen.judge(scene).is_open(),
+        Rung::RollbackOpen => scene.facts.reached.contains_key(&Phase::RolledBack),
+        Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
+        Rung::Observing | Rung::Completed | Rung::RollbackFence | Rung::RollbackFlip => false,
+    }
+}
+
+/// Why a cutover must be given up now. Needs neither DNS nor DMS, only the journal, the clock and the legacy fence.
+fn reason_to_abort(scene: &Scene<'_>) -> Option<String> {
+    let cutting_over = matches!(scene.facts.rung, Rung::Fence | Rung::Drain | Rung::Arm);
+    if !cutting_over || scene.facts.is_past_no_return() {
+        return None;
+    }
+    let spec = &scene.migration.spec;
+    if let Some(why) = over_budget(scene) {
+        return Some(why);
+    }
+    if spec.paused {
+        return Some("the migration was paused while both sides were closed".into());
+    }
+    match spec.phase {
+        Phase::CutOver | Phase::Completed => {}
+        other => return Some(format!("the operator asks for {other}")),
+    }
+    let drained = matches!(scene.facts.rung, Rung::Drain | Rung::Arm);
+    let accounts = spec.legacy.database.all_accounts();
+    match scene.seen.legacy.present().map(|view| judge(view, &accounts)) {
+        Some(FenceState::Open | FenceState::Between(_)) if drained => {
+            Some("the legacy fence was lifted from outside after it had been proven".into())
+        }
+        _ => None,
+    }
+}
+
+fn over_budget(scene: &Scene<'_>) -> Option<String> {
+    let budget = scene.migration.spec.cutover.write_pause_budget.duration();
+    let paused_for = elapsed(scene.facts.pause_began()?, scene.now);
+    (paused_for >= budget).then(|| format!("writes have paused for {}, the budget is {}", spoken(paused_for), spoken(budget)))
+}
+
+/// Why a rollback must be given up now: legacy has not opened, so the target may simply take writes again.
+fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
+    if !matches!(scene.facts.rung, Rung::RollbackFence | Rung::RollbackFlip) {
+        return None;
+    }
+    if let Some(why) = over_budget(scene) {
+        return Some(why);
+    }
+    (scene.migration.spec.phase != Phase::RolledBack).then(|| format!("the operator asks for {}", scene.migration.spec.phase))
+}
+
+/// What this look shows for the first time.
+fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    notice_change(scene, &mut facts);
+    notice_withdrawal(scene, &mut facts);
+    match scene.facts.rung {
+        Rung::Fence => {
+            notice_fence(scene, Side::Target, &mut facts);
+            notice_fence(scene, Side::Legacy, &mut facts);
+        }
+        Rung::Drain => notice_marker(scene, MarkerPurpose::Drain, &mut facts),
+        Rung::Arm => notice_reverse_start(scene, &mut facts),
+        Rung::Open => notice_reverse_running(scene, &mut facts),
+        Rung::Flip | Rung::Observing => {
+            notice_reverse_running(scene, &mut facts);
+            notice_marker(scene, MarkerPurpose::ReverseProof, &mut facts);
+        }
+        Rung::RollbackFence => notice_fence(scene, Side::Target, &mut facts),
+        Rung::RollbackFlip => notice_marker(scene, MarkerPurpose::RollbackDrain, &mut facts),
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => {}
+        Rung::Completed | Rung::Aborted | Rung::RollbackOpen => {}
+    }
+    facts
+}
+
+/// A batch that came in sync, and a flip that was applied though its answer was lost.
+fn notice_change(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    for (purpose, old_ttl_seconds) in &scene.facts.intended {
+        if was_applied(scene, *purpose) {
+            facts.push(Fact::ChangeSubmitted { purpose: *purpose, change: None, old_ttl_seconds: *old_ttl_seconds });
+        }
+    }
+    for (purpose, change) in &scene.facts.changes {
+        let in_sync = match (&change.id, &scene.seen.dns.change) {
+            (Some(ours), Sighting::Present(ChangeStatus::InSync(id))) => ours == id,
+            (None, _) => elapsed(change.submitted_at, scene.now) >= LOST_CHANGE_SETTLES,
+            (Some(_), _) => false,
+        };
+        if change.in_sync_at.is_none() && in_sync {
+            facts.push(Fact::ChangeInSync { purpose: *purpose });
+        }
+    }
+}
+
+/// Whether the records show what a batch without an answer was to bring about.
+fn was_applied(scene: &Scene<'_>, purpose: DnsPurpose) -> bool {
+    let dns = &scene.migration.spec.dns;
+    let Sighting::Present(Pointing::At { side, ttl_seconds }) = pointing(&scene.seen.dns.public, dns) else {
+        return false;
+    };
+    match purpose {
+        DnsPurpose::FlipToTarget => side == Side::Target,
+        DnsPurpose::FlipToLegacy => side == Side::Legacy,
+        DnsPurpose::LowerTtl => side == Side::Legacy && ttl_seconds <= dns.ttl.duration().as_secs(),
+        // Nothing waits for the shadow name's caches.
+        DnsPurpose::Shadow => false,
+    }
+}
+
+fn notice_withdrawal(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    if scene.facts.rollback_abandoned.is_some() && scene.migration.spec.phase != Phase::RolledBack {
+        facts.push(Fact::RollbackWithdrawn);
+    }
+}
+
+/// The position of a fence, if it is closed in this very look.
+fn closed_at(scene: &Scene<'_>, side: Side) -> Option<Option<BinlogPosition>> {
+    let accounts = scene.migration.database(side).all_accounts();
+    match judge(scene.seen.database(side).present()?, &accounts) {
+        FenceState::Closed { position } => Some(position),
+        FenceState::Open | FenceState::Between(_) => None,
+    }
+}
+
+fn notice_fence(scene: &Scene<'_>, side: Side, facts: &mut Vec<Fact>) {
+    if let Some(position) = closed_at(scene, side).filter(|_| !scene.facts.fences.contains_key(&side)) {
+        facts.push(Fact::FenceProven { side, position });
+    }
+}
+
+fn notice_marker(scene: &Scene<'_>, purpose: MarkerPurpose, facts: &mut Vec<Fact>) {
+    let Some(awaited) = scene.facts.markers.get(&purpose).filter(|marker| marker.seen_at.is_none()) else { return };
+    let arrived = scene.seen.database(purpose.written_on().other()).present();
+    if arrived.is_some_and(|view| view.markers.contains(&awaited.marker)) {
+        facts.push(Fact::MarkerSeen { purpose });
+    }
+}
+
+/// The start of reverse replication is read while both fences hold, after the drain, before anybody may write; the point of
+/// no return follows only while enough of the budget is left to open the target in time.
+fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    if !Gate::LegacyFenced.judge(scene).is_open() || !Gate::ForwardStopped.judge(scene).is_open() {
+        return;
+    }
+    let Some(Some(position)) = closed_at(scene, Side::Target) else { return };
+    if scene.facts.reverse_start.is_none() {
+        facts.push(Fact::ReverseStartRecorded { position });
+        return;
+    }
+    let budget = scene.migration.spec.cutover.write_pause_budget.duration();
+    let paused_for = scene.facts.pause_began().map_or(Duration::MAX, |began| elapsed(began, scene.now));
+    if !scene.facts.is_past_no_return() && paused_for.saturating_add(RESERVE_AT_NO_RETURN) <= budget {
+        facts.push(Fact::PointOfNoReturn);
+    }
+}
+
+fn notice_reverse_running(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    let running = scene.seen.replication.reverse.present().is_some_and(|task| task.status == TaskStatus::Running);
+    if running && scene.facts.reverse_started.is_none() {
+        facts.push(Fact::ReverseStarted);
+    }
+}
+
+fn rollback_may_begin(scene: &Scene<'_>) -> bool {
+    scene.migration.spec.phase == Phase::RolledBack
+        && matches!(scene.facts.rung, Rung::Flip | Rung::Observing)
+        && scene.facts.rollback_abandoned.is_none()
+        && !scene.migration.spec.paused
+        && gates::ROLLBACK.iter().all(|gate| gate.judge(scene).is_open())
+}
+
+/// One rung up, if everything on this one has arrived and the spec asks for more.
+fn climb(scene: &Scene<'_>) -> Vec<Fact> {
+    let here = scene.facts.rung;
+    if !gates::arrival(here).iter().all(|gate| gate.judge(scene).is_open()) {
+        return Vec::new();
+    }
+    let mut facts = Vec::new();
+    if let Some(phase) = here.reaches().filter(|phase| !scene.facts.reached.contains_key(phase)) {
+        facts.push(Fact::Reached { phase });
+    }
+    if let Some(above) = here.above().filter(|above| may_enter(scene, *above)) {
+        if above == Rung::Fence && scene.facts.identity.is_none() {
+            facts.push(Fact::IdentityFrozen { digest: identity_digest(scene.migration) });
+        }
+        facts.push(Fact::Entered { rung: above });
+    }
+    facts
+}
+
+fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
+    let spec = &scene.migration.spec;
+    let wishes = |phase: Phase| spec.phase != Phase::RolledBack && spec.phase >= phase && !spec.paused;
+    match rung {
+        Rung::Prepared => wishes(Phase::Prepared),
+        Rung::Replicating => wishes(Phase::Replicating),
+        Rung::Validated => wishes(Phase::Validated),
+        Rung::RollbackArmed => wishes(Phase::RollbackArmed),
+        Rung::Fence => wishes(Phase::CutOver) && spec.attempt == scene.facts.attempt && all_open(gates::CUTOVER, scene),
+        // Once the first fence has closed, the way on is not asked again: standing still is what costs.
+        Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => true,
+        Rung::RollbackFlip | Rung::RollbackOpen => true,
+        Rung::Completed => wishes(Phase::Completed) && all_open(gates::COMPLETION, scene),
+        Rung::Preflight | Rung::Aborted | Rung::RollbackFence => false,
+    }
+}
+
+fn all_open(list: &[Gate], scene: &Scene<'_>) -> bool {
+    list.iter().all(|gate| gate.judge(scene).is_open())
+}
+
+/// Whether the latch of this attempt is what keeps a wished cutover from being tried.
+pub const fn is_latched(latch: &Latch) -> bool {
+    !matches!(latch, Latch::Free)
+}
+
+/// Whether the reverse task still has to be started from its recorded position, in this attempt.
+pub const fn reverse_starts_from(scene: &Scene<'_>) -> Option<&BinlogPosition> {
+    match scene.facts.reverse_started {
+        None => scene.facts.reverse_start.as_ref(),
+        Some(_) => None,
+    }
+}
+
+/// The direction that rows flow in at a rung, if they flow.
+pub const fn flow(rung: Rung) -> Option<Direction> {
+    match rung {
+        Rung::Replicating | Rung::Validated | Rung::RollbackArmed | Rung::Fence | Rung::Drain | Rung::Aborted => Some(Direction::Forward),
+        Rung::Open | Rung::Flip | Rung::Observing | Rung::RollbackFence | Rung::RollbackFlip => Some(Direction::Reverse),
+        Rung::Preflight | Rung::Prepared | Rung::Arm | Rung::Completed | Rung::RollbackOpen => None,
+    }
+}
