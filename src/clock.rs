@@ -9,47 +9,43 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::TimeSource;
 use jiff::{SignedDuration, Timestamp};
 
-/// A source of wall-clock time, and of waiting.
+/// A source of time, and of waiting: wall-clock time at its making, monotonic from there on.
+///
+/// A step of the machine's clock therefore reaches no decision while the process lives; a restart takes the corrected time,
+/// though never one before its own journal ([`Clock::not_before`]).
 #[derive(Debug, Clone)]
 pub struct Clock {
-    kind: Kind,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    /// The machine's own time.
-    System,
-    /// `base` plus what has passed on tokio's clock since `origin`, multiplied by `scale`.
-    Scaled { base: Timestamp, origin: tokio::time::Instant, scale: u32 },
+    base: Timestamp,
+    origin: tokio::time::Instant,
+    scale: u32,
 }
 
 impl Clock {
     /// The machine's own time.
-    pub const fn system() -> Self {
-        Self { kind: Kind::System }
+    #[allow(clippy::disallowed_methods, reason = "this is the one room where time is read")]
+    pub fn system() -> Self {
+        Self::starting_at(Timestamp::now())
     }
 
-    /// Virtual time that starts at `base` now and follows tokio's clock, which a rehearsal pauses.
+    /// Time that is `base` now and follows tokio's clock, which a rehearsal pauses.
     pub fn starting_at(base: Timestamp) -> Self {
         Self::scaled(base, 1)
     }
 
-    /// Virtual time that starts at `base` now and runs `scale` times as fast as tokio's clock (the sandbox).
+    /// Time that is `base` now and runs `scale` times as fast as tokio's clock (the sandbox).
     #[allow(clippy::disallowed_methods, reason = "this is the one room where time is read")]
     pub fn scaled(base: Timestamp, scale: u32) -> Self {
-        Self { kind: Kind::Scaled { base, origin: tokio::time::Instant::now(), scale: scale.max(1) } }
+        Self { base, origin: tokio::time::Instant::now(), scale: scale.max(1) }
+    }
+
+    /// The same clock, put forward if it shows a time before `earliest`.
+    pub fn not_before(self, earliest: Timestamp) -> Self {
+        if self.now() >= earliest { self } else { Self::scaled(earliest, self.scale) }
     }
 
     /// The time.
-    #[allow(clippy::disallowed_methods, reason = "this is the one room where time is read")]
     pub fn now(&self) -> Timestamp {
-        match &self.kind {
-            Kind::System => Timestamp::now(),
-            Kind::Scaled { base, origin, scale } => {
-                let passed = origin.elapsed().saturating_mul(*scale);
-                base.saturating_add(SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
-            }
-        }
+        after(self.base, self.origin.elapsed().saturating_mul(self.scale))
     }
 
     /// Waits for `duration` of this clock's time.
@@ -59,10 +55,7 @@ impl Clock {
 
     /// How long `duration` of this clock's time takes on tokio's clock.
     pub fn real(&self, duration: Duration) -> Duration {
-        match &self.kind {
-            Kind::System => duration,
-            Kind::Scaled { scale, .. } => duration / *scale,
-        }
+        duration / self.scale
     }
 }
 

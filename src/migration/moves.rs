@@ -277,7 +277,7 @@ pub const fn is_latched(latch: &Latch) -> bool {
 }
 
 /// Whether the reverse task still has to be started from its recorded position, in this attempt.
-pub const fn reverse_starts_from(scene: &Scene<'_>) -> Option<&BinlogPosition> {
+pub const fn reverse_starts_from<'a>(scene: &Scene<'a>) -> Option<&'a BinlogPosition> {
     match scene.facts.reverse_started {
         None => scene.facts.reverse_start.as_ref(),
         Some(_) => None,

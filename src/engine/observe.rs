@@ -1,0 +1,149 @@
+//! Eyes: one look at everything that the present rung needs, all rooms at once. Reads only, but for one heartbeat row.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use crate::aws::{Aws, Freshness};
+use crate::clock::Clock;
+use crate::controllers::binlog::{self, BinlogSighting, BinlogWish};
+use crate::controllers::dns::{self, DnsSighting};
+use crate::controllers::redirect::{self, RedirectSighting};
+use crate::controllers::replication::{self, ReplicationSighting};
+use crate::database::{BinlogView, Database, DatabaseView, Epoch};
+use crate::migration::facts::Facts;
+use crate::migration::ladder::Rung;
+use crate::migration::moves::flow;
+use crate::migration::observation::Observation;
+use crate::names::{ChangeId, Side};
+use crate::sighting::Sighting;
+use crate::spec::Migration;
+
+/// The longest that a look waits for AWS while both sides are closed: an unanswered question is `Unknown`, and the budget of
+/// the pause goes on being watched.
+const LOOK_WHILE_PAUSED: Duration = Duration::from_secs(2);
+
+/// The longest that a look waits for AWS otherwise: two calls one after the other, each with its own time-out.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// The longest that a look waits for a database.
+const LOOK_AT_DATABASE: Duration = Duration::from_secs(5);
+
+/// Resources that a rung does not work on are still looked at, this seldom.
+const SELDOM: Duration = Duration::from_secs(6 * 3600);
+
+/// Resources that change only by somebody's hand are looked at this often in a settled phase.
+const NOW_AND_THEN: Duration = Duration::from_secs(600);
+
+/// What a look is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Eyes<'a> {
+    /// The account.
+    pub aws: &'a Aws,
+    /// The legacy database.
+    pub legacy: &'a dyn Database,
+    /// The target database.
+    pub target: &'a dyn Database,
+    /// Time.
+    pub clock: &'a Clock,
+    /// This controller's epoch, for the heartbeat.
+    pub epoch: Epoch,
+}
+
+/// How fresh each room's answers have to be at a rung.
+struct Wanted {
+    replication: Freshness,
+    binlog: Freshness,
+    names: Freshness,
+    front: Freshness,
+}
+
+fn wanted(rung: Rung) -> Wanted {
+    let quiet = Freshness::UpTo(SELDOM);
+    if rung.pauses_writes() {
+        return Wanted { replication: Freshness::Now, binlog: quiet, names: Freshness::Now, front: quiet };
+    }
+    let binlog = match rung.posture().binlog {
+        BinlogWish::InEffect => Freshness::Now,
+        BinlogWish::NotYet | BinlogWish::Guarded => quiet,
+    };
+    let front = match rung {
+        Rung::Prepared | Rung::Validated | Rung::RollbackArmed => Freshness::Now,
+        Rung::Open | Rung::Flip => quiet,
+        _ => Freshness::UpTo(NOW_AND_THEN),
+    };
+    Wanted { replication: Freshness::Now, binlog, names: Freshness::Now, front }
+}
+
+/// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
+const fn beating_side(rung: Rung) -> Option<Side> {
+    match (flow(rung), rung.pauses_writes()) {
+        (Some(direction), false) => Some(direction.source()),
+        (Some(_), true) | (None, _) => None,
+    }
+}
+
+/// Looks.
+pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Observation {
+    let at = eyes.clock.now();
+    let rung = facts.rung;
+    let wanted = wanted(rung);
+    let limit = if rung.pauses_writes() { LOOK_WHILE_PAUSED } else { LOOK };
+    let awaited = awaited_change(facts);
+    let databases = async {
+        beat(eyes, migration, rung).await;
+        futures_util::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target))
+    };
+    let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
+        ReplicationSighting::unknown(migration, why)
+    });
+    let names = within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
+    let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
+    let binlog = within(eyes.clock, limit, binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()), BinlogSighting::unknown);
+    let (replication, names, front, mut binlog, (legacy, target)) =
+        futures_util::join!(replication, names, front, binlog, databases);
+    binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
+    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target }
+}
+
+/// The target's own word on its binary log comes with the look at the target, which runs beside this.
+fn in_effect_later() -> Sighting<BinlogView> {
+    Sighting::unknown("read with the target database")
+}
+
+/// The newest change that is not known to be in sync.
+fn awaited_change(facts: &Facts) -> Option<ChangeId> {
+    let open = facts.changes.values().filter(|change| change.in_sync_at.is_none());
+    open.max_by_key(|change| change.submitted_at).and_then(|change| change.id.clone())
+}
+
+/// A missed heartbeat shows up as lag, which is what it is.
+async fn beat(eyes: Eyes<'_>, migration: &Migration, rung: Rung) {
+    let Some(side) = beating_side(rung).filter(|_| !migration.spec.paused) else { return };
+    let database = match side {
+        Side::Legacy => eyes.legacy,
+        Side::Target => eyes.target,
+    };
+    if let Err(fault) = database.beat(eyes.epoch).await {
+        tracing::debug!(%fault, "no heartbeat");
+    }
+}
+
+async fn look_at(clock: &Clock, database: &dyn Database) -> Sighting<DatabaseView> {
+    let look = async {
+        match database.look().await {
+            Ok(view) => Sighting::Present(view),
+            Err(fault) => Sighting::unknown(fault),
+        }
+    };
+    within(clock, LOOK_AT_DATABASE, look, Sighting::unknown).await
+}
+
+/// The answer, or what `late` makes of its lateness.
+pub async fn within<T>(clock: &Clock, limit: Duration, answer: impl Future<Output = T>, late: impl FnOnce(String) -> T) -> T {
+    match select(Box::pin(answer), Box::pin(clock.sleep(limit))).await {
+        Either::Left((value, _)) => value,
+        Either::Right(((), _)) => late(format!("no answer within {} s", limit.as_secs())),
+    }
+}

@@ -1,0 +1,236 @@
+//! One pass: observe, decide, act, derive. Short enough to read aloud.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::act;
+use super::cadence::Cadence;
+use super::observe::{Eyes, look};
+use crate::aws::Aws;
+use crate::clock::Clock;
+use crate::controllers::Block;
+use crate::database::{Database, Epoch};
+use crate::fault::{Fault, Problem, Retry};
+use crate::journal::{Journal, JournalError, Outcome};
+use crate::migration::decide::decide;
+use crate::migration::derive::{Backstage, derive};
+use crate::migration::facts::Facts;
+use crate::migration::gates::Scene;
+use crate::migration::observation::Observation;
+use crate::migration::plan::{Action, Plan};
+use crate::migration::status::MigrationStatus;
+use crate::spec::Migration;
+
+/// The most moves that one look may make: a whole ladder has fewer rungs, so more would be a circle.
+const MOVES_A_LOOK: usize = 24;
+
+/// What a pass works with. Everything durable is in the journal; losing the rest loses nothing.
+#[derive(Debug)]
+pub struct Reconciler {
+    /// The account.
+    pub aws: Aws,
+    /// The legacy database.
+    pub legacy: Arc<dyn Database>,
+    /// The target database.
+    pub target: Arc<dyn Database>,
+    /// Facts.
+    pub journal: Arc<Journal>,
+    /// Time.
+    pub clock: Clock,
+    /// How often to look.
+    pub cadence: Cadence,
+    epoch: Epoch,
+    previous: Option<MigrationStatus>,
+    unchanged: u32,
+}
+
+/// The spec in force, and what is wrong with a newer one.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The last good spec.
+    pub migration: Arc<Migration>,
+    /// Its generation.
+    pub generation: u64,
+    /// Why a newer spec is not in force.
+    pub refused: Option<String>,
+}
+
+/// How one action ended.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// What was done.
+    pub action: Action,
+    /// How it ended.
+    pub result: Result<(), Fault>,
+}
+
+/// What a pass brought.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Report {
+    /// The view to publish.
+    pub status: MigrationStatus,
+    /// What was decided last.
+    pub plan: Plan,
+    /// What was done.
+    pub deeds: Vec<Deed>,
+    /// When to look again.
+    pub pause: Duration,
+}
+
+impl Reconciler {
+    /// A controller that has just started: it takes the next epoch, so that its predecessor's late writes are refused.
+    pub fn start(
+        aws: Aws,
+        legacy: Arc<dyn Database>,
+        target: Arc<dyn Database>,
+        journal: Arc<Journal>,
+        clock: Clock,
+        cadence: Cadence,
+    ) -> Result<Self, JournalError> {
+        let epoch = journal.next_epoch(clock.now())?;
+        Ok(Self { aws, legacy, target, journal, clock, cadence, epoch, previous: None, unchanged: 0 })
+    }
+
+    /// What a pass would decide now, without doing it.
+    pub async fn plan(&self, wish: &Wish) -> (Plan, MigrationStatus) {
+        let facts = self.journal.facts();
+        let seen = self.look(&wish.migration, &facts).await;
+        let now = self.clock.now();
+        let plan = decide(&wish.migration, &facts, &seen, now);
+        let scene = Scene { migration: &wish.migration, facts: &facts, seen: &seen, now };
+        let status = derive(&scene, &plan, &self.backstage(wish, None, Vec::new()));
+        (plan, status)
+    }
+
+    /// One pass.
+    pub async fn pass(&mut self, wish: &Wish) -> Report {
+        let seen = self.look(&wish.migration, &self.journal.facts()).await;
+        let mut said = Vec::new();
+        let (mut plan, moved) = self.decide_and_move(wish, &seen, &mut said);
+        let deeds = match &moved {
+            Ok(()) => self.act(wish, &plan).await,
+            Err(_) => Ok(Vec::new()),
+        };
+        let journal_error = moved.err().or(deeds.as_ref().err().cloned()).map(|error| error.to_string());
+        let deeds = deeds.unwrap_or_default();
+        said.extend(deeds.iter().map(spoken));
+        plan.blocked.extend(deeds.iter().filter_map(refusal));
+        self.report(wish, &seen, plan, deeds, said, journal_error)
+    }
+
+    async fn look(&self, migration: &Migration, facts: &Facts) -> Observation {
+        look(self.eyes(), migration, facts).await
+    }
+
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes { aws: &self.aws, legacy: &*self.legacy, target: &*self.target, clock: &self.clock, epoch: self.epoch }
+    }
+
+    /// Decides, and makes every fact that the look shows durable before anything else is decided on it.
+    fn decide_and_move(&self, wish: &Wish, seen: &Observation, said: &mut Vec<String>) -> (Plan, Result<(), JournalError>) {
+        let mut moves = 0;
+        loop {
+            let now = self.clock.now();
+            let plan = decide(&wish.migration, &self.journal.facts(), seen, now);
+            let facts: Vec<_> = plan.actions.iter().filter_map(as_fact).collect();
+            if facts.is_empty() || moves == MOVES_A_LOOK {
+                return (plan, Ok(()));
+            }
+            for fact in facts {
+                said.push(fact.to_string());
+                if let Err(error) = self.journal.record(now, wish.generation, fact) {
+                    return (plan, Err(error));
+                }
+            }
+            moves += 1;
+        }
+    }
+
+    /// Carries the plan out. An intent is durable before its call; after a failure the rest of that room waits for another
+    /// look, the other rooms go on.
+    async fn act(&self, wish: &Wish, plan: &Plan) -> Result<Vec<Deed>, JournalError> {
+        let mut deeds: Vec<Deed> = Vec::new();
+        for action in plan.actions.iter().filter(|action| as_fact(action).is_none()) {
+            let room = std::mem::discriminant(action);
+            let failed = |deed: &Deed| deed.result.is_err() && std::mem::discriminant(&deed.action) == room;
+            if deeds.iter().any(failed) {
+                continue;
+            }
+            let intent = self.journal.intend(self.clock.now(), wish.generation, action)?;
+            if let Some(fact) = act::fact_before(action) {
+                self.journal.record(self.clock.now(), wish.generation, fact)?;
+            }
+            let result = act::act(self.eyes(), &wish.migration, action, plan.rung.pauses_writes()).await;
+            let outcome = match &result {
+                Ok(_) => Outcome::Done(action.to_string()),
+                Err(fault) => Outcome::Failed(fault.to_string()),
+            };
+            self.journal.conclude(self.clock.now(), intent, outcome)?;
+            if let Ok(Some(fact)) = &result {
+                self.journal.record(self.clock.now(), wish.generation, fact.clone())?;
+            }
+            deeds.push(Deed { action: action.clone(), result: result.map(|_| ()) });
+        }
+        Ok(deeds)
+    }
+
+    fn backstage<'a>(&'a self, wish: &'a Wish, journal_error: Option<&'a str>, last_actions: Vec<String>) -> Backstage<'a> {
+        Backstage {
+            generation: wish.generation,
+            spec_error: wish.refused.as_deref(),
+            journal_error,
+            last_actions,
+            previous: self.previous.as_ref(),
+        }
+    }
+
+    fn report(
+        &mut self,
+        wish: &Wish,
+        seen: &Observation,
+        plan: Plan,
+        deeds: Vec<Deed>,
+        said: Vec<String>,
+        journal_error: Option<String>,
+    ) -> Report {
+        let now = self.clock.now();
+        let facts = self.journal.facts();
+        let scene = Scene { migration: &wish.migration, facts: &facts, seen, now };
+        let status = derive(&scene, &plan, &self.backstage(wish, journal_error.as_deref(), said));
+        let same = self.previous.as_ref().is_some_and(|before| before.summary == status.summary && before.rung == status.rung);
+        if !same {
+            // History is a convenience; a full journal has already said so above.
+            let _ = self.journal.status_changed(now, wish.generation, status.phase, status.rung, &status.summary);
+        }
+        self.unchanged = if same && deeds.is_empty() { self.unchanged.saturating_add(1) } else { 0 };
+        let problems: Vec<Problem> = deeds.iter().filter_map(|deed| deed.result.as_ref().err()).map(|fault| fault.problem.clone()).collect();
+        let pause = self.cadence.next(&plan, &problems, self.unchanged, now);
+        self.previous = Some(status.clone());
+        Report { status, plan, deeds, pause }
+    }
+}
+
+fn as_fact(action: &Action) -> Option<crate::migration::facts::Fact> {
+    match action {
+        Action::Record(fact) => Some(fact.clone()),
+        _ => None,
+    }
+}
+
+fn spoken(deed: &Deed) -> String {
+    match &deed.result {
+        Ok(()) => deed.action.to_string(),
+        Err(fault) => format!("{}, but {fault}", deed.action),
+    }
+}
+
+/// A refusal that no repetition will mend is for a person.
+fn refusal(deed: &Deed) -> Option<Block> {
+    let fault = deed.result.as_ref().err()?;
+    match fault.problem.retry() {
+        Retry::NeedsOperator => Some(Block::new("Refused", fault.to_string())),
+        Retry::NeedsSpec => Some(Block::new("SpecMustChange", fault.to_string())),
+        Retry::Soon | Retry::Later(_) => None,
+    }
+}

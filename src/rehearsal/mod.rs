@@ -1,0 +1,9 @@
+//! The embedded default and the proof: the real engine, over the real SDK, against the stand-in world, in virtual time.
+//!
+//! The same seed gives the same run, byte for byte.
+
+pub mod campaign;
+pub mod operator;
+pub mod stage;
+pub mod timeline;
+pub mod verdict;

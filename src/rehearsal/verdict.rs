@@ -1,0 +1,70 @@
+//! What a rehearsal proved: the result that machines read.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::operator::Scenario;
+use super::timeline::PhaseEntry;
+use crate::sim::monitor::Violation;
+use crate::sim::report::Payments;
+
+/// The result of one rehearsal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The migration's name.
+    pub migration: String,
+    /// Which story.
+    pub scenario: Scenario,
+    /// What made it this run and no other.
+    pub seed: u64,
+    /// The name of the fault profile.
+    pub faults: String,
+    /// The phase in which it ended, or `Stuck`.
+    pub outcome: String,
+    /// Phases as they were reached; an attempt that starts again walks through them again.
+    pub phases: Vec<PhaseEntry>,
+    /// Attempts, with how each ended.
+    pub attempts: Vec<Attempt>,
+    /// The customers' side.
+    pub payments: Payments,
+    /// From the last payment accepted on legacy to the first accepted on the target, where the attempt went through.
+    pub write_pause_seconds: Option<f64>,
+    /// The same for the way back.
+    pub rollback_write_pause_seconds: Option<f64>,
+    /// Virtual time.
+    pub simulated_seconds: u64,
+    /// Passes of the controller.
+    pub passes: u64,
+    /// Starts of the controller: one, and one for each crash.
+    pub controller_starts: u64,
+    /// Calls that AWS received, by service.
+    pub aws_calls: BTreeMap<String, u64>,
+    /// Faults injected, by kind.
+    pub faults_injected: BTreeMap<String, u64>,
+    /// Invariants broken; empty is the only good answer.
+    pub violations: Vec<Violation>,
+}
+
+/// One attempt at a cutover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Its number.
+    pub attempt: u32,
+    /// How it ended.
+    pub end: String,
+}
+
+impl Verdict {
+    /// Whether the story came to its end with nothing broken.
+    pub fn is_good(&self) -> bool {
+        let ended = match self.scenario {
+            Scenario::Forward | Scenario::Abort => self.outcome == "Completed",
+            Scenario::Rollback => self.outcome == "RolledBack",
+        };
+        ended && self.violations.is_empty() && self.payments.lost == 0 && self.payments.duplicated == 0
+    }
+}
