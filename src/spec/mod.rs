@@ -3,9 +3,18 @@
 //! Enums are externally tagged (`tls: VerifyIdentity`, `legacy: {a: {...}}`), because a tag inside the value makes serde
 //! buffer it, and then every fault is reported at the wrong line. Unknown fields are refused everywhere.
 
+pub mod change;
+pub mod check;
+pub mod code;
+pub mod finding;
+pub mod form;
+pub mod load;
 pub mod period;
 pub mod phase;
+pub mod schema;
+mod shape;
 pub mod window;
+mod yaml;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -489,6 +498,7 @@ pub struct Approval {
     /// When.
     pub at: Timestamp,
     /// For which attempt.
+    #[schemars(range(min = 1, max = 1000))]
     pub attempt: u32,
     /// For which plan: what `bascule plan` printed.
     pub plan_digest: PlanDigest,

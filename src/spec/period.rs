@@ -93,7 +93,6 @@ impl JsonSchema for Period {
         json_schema!({
             "type": "string",
             "description": "A duration such as 30s, 5m, 48h or 1h30m.",
-            "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
             "minLength": 2,
         })
     }

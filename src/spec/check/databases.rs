@@ -1,0 +1,225 @@
+//! Rules about the two databases, their schemas and their accounts.
+
+use std::collections::BTreeSet;
+
+use super::{Rule, repeated, when};
+use crate::names::{Account, Side};
+use crate::spec::code::Code;
+use crate::spec::finding::{Finding, quoted};
+use crate::spec::form::is_host;
+use crate::spec::{CredentialsFrom, DatabaseSpec, Migration, Tls};
+
+pub(super) const RULES: &[Rule] = &[
+    two_databases,
+    hosts_are_hosts,
+    the_targets_writer,
+    schemas_are_the_applications,
+    both_sides_move_the_same,
+    a_marker_schema_of_its_own,
+    everything_once,
+    an_account_in_one_list,
+    no_system_account,
+    credentials_are_named,
+    encrypted,
+    declared_writes_are_inside,
+];
+
+/// Both databases with their paths.
+fn databases(migration: &Migration) -> [(&'static str, &DatabaseSpec); 2] {
+    [("spec.legacy.database", migration.database(Side::Legacy)), ("spec.target.database", migration.database(Side::Target))]
+}
+
+fn two_databases(migration: &Migration, findings: &mut Vec<Finding>) {
+    let [(_, legacy), (_, target)] = databases(migration);
+    let same = legacy.host.eq_ignore_ascii_case(&target.host) && legacy.port == target.port;
+    findings.extend(when(same, || {
+        let found = format!("{} is also the legacy database", quoted(&target.host));
+        let advice = "write the Aurora cluster's writer endpoint";
+        Finding::new(Code::SameDatabase, "spec.target.database.host", found, "another server than `spec.legacy.database.host`", advice)
+    }));
+}
+
+fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        findings.extend(when(!is_host(&database.host), || {
+            let found = format!("{} is not a host name", quoted(&database.host));
+            let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
+            Finding::new(Code::WrongHostName, &format!("{path}.host"), found, accepted, "write the name alone; the port has a field")
+        }));
+    }
+}
+
+/// `NAME.cluster-HASH.REGION.rds.amazonaws.com` is the writer endpoint; `cluster-ro-` reads, `cluster-custom-` may do either,
+/// and an instance's own name stays with the instance when another becomes the writer.
+fn the_targets_writer(migration: &Migration, findings: &mut Vec<Finding>) {
+    let target = &migration.spec.target;
+    let host = &target.database.host;
+    let path = "spec.target.database.host";
+    let Some((name, rest)) = host.strip_suffix(".rds.amazonaws.com").and_then(|host| host.split_once('.')) else { return };
+    let writer = rest.starts_with("cluster-") && !rest.starts_with("cluster-ro-") && !rest.starts_with("cluster-custom-");
+    findings.extend(when(!writer, || {
+        let accepted = format!("the cluster endpoint, `{}.cluster-....rds.amazonaws.com`", target.cluster);
+        let advice = "an instance's name does not follow a failover, and a reader refuses writes";
+        Finding::new(Code::NotTheWriter, path, format!("{} is not a writer endpoint", quoted(host)), &accepted, advice)
+    }));
+    findings.extend(when(writer && name != target.cluster.as_str(), || {
+        let found = format!("the endpoint of the cluster {}", quoted(name));
+        let accepted = format!("an endpoint of `{}`, the value of `spec.target.cluster`", target.cluster);
+        Finding::new(Code::OtherCluster, path, found, &accepted, "correct one of the two")
+    }));
+}
+
+/// Schemas that belong to the server (MySQL 8, Aurora, RDS).
+const SYSTEM_SCHEMAS: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
+
+/// What MySQL accepts as an unquoted name: quoting is left to nobody.
+fn is_schema_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_$-".contains(c))
+}
+
+fn schema_findings(path: &str, name: &str, findings: &mut Vec<Finding>) {
+    if SYSTEM_SCHEMAS.iter().any(|system| name.eq_ignore_ascii_case(system)) {
+        let found = format!("`{name}` belongs to the server");
+        findings.push(Finding::new(Code::SystemSchema, path, found, "a schema of the application", "remove it"));
+    } else if !is_schema_name(name) {
+        let found = format!("{} is not the name of a schema", quoted(name));
+        let accepted = "1 to 64 letters, digits, `_`, `$` and `-`";
+        findings.push(Finding::new(Code::WrongSchemaName, path, found, accepted, "write one schema's name"));
+    }
+}
+
+fn schemas_are_the_applications(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        for (index, schema) in database.schemas.iter().enumerate() {
+            schema_findings(&format!("{path}.schemas[{index}]"), schema, findings);
+        }
+    }
+    schema_findings("spec.replication.markerSchema", &migration.spec.replication.marker_schema, findings);
+}
+
+fn both_sides_move_the_same(migration: &Migration, findings: &mut Vec<Finding>) {
+    let [legacy, target] = databases(migration).map(|(_, database)| database.schemas.iter().collect::<BTreeSet<_>>());
+    let differing: Vec<String> = legacy.symmetric_difference(&target).map(|schema| quoted(schema)).collect();
+    findings.extend(when(!differing.is_empty(), || {
+        let found = format!("{} on one side only", differing.join(", "));
+        let advice = "replication keeps schema names: declare the same on both sides";
+        Finding::new(Code::SchemasDiffer, "spec.target.database.schemas", found, "the same schemas as `spec.legacy.database.schemas`", advice)
+    }));
+}
+
+fn a_marker_schema_of_its_own(migration: &Migration, findings: &mut Vec<Finding>) {
+    let marker = &migration.spec.replication.marker_schema;
+    let taken = databases(migration).iter().any(|(_, database)| database.schemas.contains(marker));
+    findings.extend(when(taken, || {
+        let found = format!("{} is one of the schemas that move", quoted(marker));
+        let advice = "leave the field out (`bascule`), or choose another name";
+        Finding::new(Code::MarkerSchemaTaken, "spec.replication.markerSchema", found, "a schema of the controller's own", advice)
+    }));
+}
+
+fn everything_once(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        repeated(&format!("{path}.schemas"), &database.schemas, findings);
+        repeated(&format!("{path}.applicationAccounts"), &database.application_accounts, findings);
+        repeated(&format!("{path}.validationAccounts"), &database.validation_accounts, findings);
+    }
+}
+
+fn an_account_in_one_list(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        for (index, account) in database.validation_accounts.iter().enumerate() {
+            findings.extend(when(database.application_accounts.contains(account), || {
+                let found = format!("`{account}` is an application account too");
+                let accepted = "an account that only validation traffic uses";
+                let advice = "give validation an account of its own: the application would write to the target before the cutover";
+                Finding::new(Code::AccountInBothLists, &format!("{path}.validationAccounts[{index}]"), found, accepted, advice)
+            }));
+        }
+    }
+}
+
+/// Accounts of the server and of RDS itself: locking one of these locks the house from inside.
+const SYSTEM_USERS: [&str; 6] = ["rdsadmin", "root", "mysql.sys", "mysql.session", "mysql.infoschema", "rdsrepladmin"];
+
+fn no_system_account(migration: &Migration, findings: &mut Vec<Finding>) {
+    let is_system = |account: &Account| account.as_str().split('@').next().is_some_and(|user| SYSTEM_USERS.contains(&user));
+    for (path, database) in databases(migration) {
+        let lists = [("applicationAccounts", &database.application_accounts), ("validationAccounts", &database.validation_accounts)];
+        for (list, accounts) in lists {
+            for (index, account) in accounts.iter().enumerate().filter(|(_, account)| is_system(account)) {
+                let found = format!("`{account}` belongs to the server");
+                let advice = "remove it: a fence locks these accounts, and the server or its administrators would be shut out";
+                let path = format!("{path}.{list}[{index}]");
+                findings.push(Finding::new(Code::SystemAccount, &path, found, "an account of the application", advice));
+            }
+        }
+    }
+}
+
+/// A name that a shell lets an operator export.
+fn is_variable_prefix(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        let (path, wrong, accepted) = match &database.credentials_from {
+            CredentialsFrom::Env(prefix) => {
+                let accepted = "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
+                (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
+            }
+            CredentialsFrom::File(file) => {
+                let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
+                (format!("{path}.credentialsFrom.file"), !file.starts_with('/') || file.ends_with('/'), accepted)
+            }
+        };
+        // Whatever stands there may be the secret itself, so that it is never repeated.
+        findings.extend(when(wrong, || match looks_literal(&database.credentials_from) {
+            true => {
+                let advice = "name where it is found, and change it if it was a secret: it has been written down";
+                Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
+            }
+            false => {
+                let found = "not a name under which credentials can be found".to_owned();
+                Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
+            }
+        }));
+    }
+}
+
+/// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
+fn looks_literal(credentials: &CredentialsFrom) -> bool {
+    let (CredentialsFrom::Env(text) | CredentialsFrom::File(text)) = credentials;
+    let mixed = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(|c| c.is_ascii_lowercase());
+    text.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-./".contains(c)) || (mixed && !text.contains('/') && text.len() >= 8)
+}
+
+fn encrypted(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        findings.extend(when(database.tls == Tls::Disabled, || {
+            let found = "payments would cross the network in plain text".to_owned();
+            Finding::new(Code::PlainText, &format!("{path}.tls"), found, "`VerifyIdentity`", "leave the field out, except in a lab")
+        }));
+    }
+}
+
+fn declared_writes_are_inside(migration: &Migration, findings: &mut Vec<Finding>) {
+    let schemas = &migration.spec.target.database.schemas;
+    for (index, declared) in migration.spec.validation.declared_writes.iter().enumerate() {
+        let path = format!("spec.validation.declaredWrites[{index}]");
+        let inside = declared.table.split_once('.').is_some_and(|(schema, table)| {
+            schemas.iter().any(|known| known == schema) && is_schema_name(table)
+        });
+        findings.extend(when(!inside, || {
+            let found = format!("{} is not a table of a schema that moves", quoted(&declared.table));
+            let accepted = "`schema.table`, with a schema of `spec.target.database.schemas`";
+            Finding::new(Code::UndeclaredSchema, &format!("{path}.table"), found, accepted, "write both names, with a dot between")
+        }));
+        findings.extend(when(declared.predicate.trim().is_empty(), || {
+            let advice = "say which rows are expected, or remove the entry: an empty condition would excuse the whole table";
+            Finding::new(Code::EmptyText, &format!("{path}.where"), "an empty condition".to_owned(), "a SQL condition", advice)
+        }));
+    }
+}

@@ -1,0 +1,143 @@
+//! The closed list of things that can be wrong with a file, each with a number that never changes its meaning.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is taken; somebody should look.
+    Warning,
+}
+
+/// Declares the codes, their numbers and severities as one table.
+macro_rules! codes {
+    ($($number:literal $severity:ident $name:ident $meaning:literal;)*) => {
+        /// What is wrong. Numbers are for search engines and suppressions; they are never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {$(#[doc = $meaning] $name,)*}
+
+        impl Code {
+            /// Every code, by number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as it is printed: `BAS0201`.
+            pub const fn as_str(self) -> &'static str {
+                match self {$(Self::$name => concat!("BAS", $number),)*}
+            }
+
+            /// Whether it refuses the file.
+            pub const fn severity(self) -> Severity {
+                match self {$(Self::$name => Severity::$severity,)*}
+            }
+
+            /// What it means, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {$(Self::$name => $meaning,)*}
+            }
+        }
+    };
+}
+
+codes! {
+    // The text, before anything is understood of it.
+    "0101" Error FileTooLarge "The file is larger than a spec can be.";
+    "0102" Error NotUtf8 "The file is not UTF-8 text.";
+    "0103" Error ControlCharacter "A character that cannot be seen, and that may hide something.";
+    "0104" Error EmptyFile "Nothing is declared.";
+    "0105" Error Syntax "The text is not YAML.";
+    "0106" Error SeveralDocuments "More than one document in one file.";
+    "0107" Error DuplicateKey "The same field twice in one mapping.";
+    "0108" Error Alias "An anchor or an alias: what stands there is not what is meant.";
+    "0109" Error MergeKey "A merge key: what stands there is not what is meant.";
+    "0110" Error Tag "An explicit YAML tag.";
+    "0111" Error KeyNotText "A field name that is a list or a mapping.";
+    "0112" Error TooManyNodes "More values than a spec can have.";
+    "0113" Error TooManyFindings "More findings than are worth reading at once.";
+
+    // The shape, as the schema has it.
+    "0201" Error UnknownField "A field that is not part of the format.";
+    "0202" Error MissingField "A required field is not there.";
+    "0203" Error WrongType "A value of another type.";
+    "0204" Error UnknownWord "A word that is not among the accepted ones.";
+    "0205" Error OutOfRange "A number too small or too large.";
+    "0206" Error WrongCount "A list too short or too long.";
+    "0207" Error NotOneOf "Not exactly one of several alternatives.";
+    "0208" Error WrongForm "A text of another form.";
+    "0209" Error Unread "The shape is right, and still it could not be read.";
+
+    // Which resources.
+    "0301" Error OtherRegion "Resources in two regions.";
+    "0302" Error OtherAccount "Resources in two AWS accounts.";
+    "0303" Error SameDatabase "Both sides are the same database.";
+    "0304" Error EndpointReused "One DMS endpoint in two roles.";
+    "0305" Error TaskReused "One DMS task for both directions.";
+    "0306" Error WrongHostName "A host name that cannot be one.";
+    "0307" Error NotTheWriter "An Aurora host name that is not the cluster's writer endpoint.";
+    "0308" Error OtherCluster "The host name belongs to another cluster.";
+    "0309" Warning UnknownFamily "A parameter group family that this program has not met.";
+
+    // Names on the Internet.
+    "0401" Error ShadowIsPublic "The validation name is the public name.";
+    "0402" Error OutsideZone "A record outside its hosted zone.";
+    "0403" Error CnameAtApex "A CNAME at the zone's apex.";
+    "0404" Error NowhereToGo "The public name points at the same place before and after.";
+    "0405" Error CnameLoop "A CNAME that points at a name of this migration.";
+    "0406" Error AliasInOwnZone "The alias names the public zone in place of the load balancer's.";
+    "0407" Warning LongTtl "Resolvers would remember the public name for long.";
+
+    // Time.
+    "0501" Error ZeroPeriod "A length of time that must not be zero.";
+    "0502" Error RetentionTooShort "Binary logs are purged before the way back is given up.";
+    "0503" Error RetentionTooLong "More than Aurora keeps.";
+    "0504" Error PauseOutlivesTtl "The write pause may be longer than the public TTL.";
+    "0505" Warning ShortPause "A write pause that leaves no time to drain.";
+    "0506" Error LagNeverDrains "A lag is accepted that cannot drain within the write pause.";
+    "0507" Error ObservationTooShort "The way back would be given up before anybody has looked.";
+    "0508" Warning ShortObservation "The way back would be given up before a whole day was seen.";
+    "0509" Error ValidationNeverFresh "The comparisons take longer than their result counts.";
+
+    // The listener.
+    "0601" Warning EarlyPermanentRedirect "A permanent redirect before the cutover.";
+    "0602" Error RedirectToItself "The redirect leads to its own port.";
+
+    // Databases and accounts.
+    "0701" Error SystemSchema "A schema that belongs to the server.";
+    "0702" Error Twice "The same entry twice in one list.";
+    "0703" Error MarkerSchemaTaken "The controller's schema is one of the application's.";
+    "0704" Error AccountInBothLists "An account both of the application and of validation.";
+    "0705" Error WrongSchemaName "Not the name of a schema.";
+    "0706" Error LiteralSecret "A secret in the file.";
+    "0707" Error WrongCredentialsName "Not a name under which credentials are found.";
+    "0708" Error UndeclaredSchema "A table outside the schemas that move.";
+    "0709" Error SchemasDiffer "The two sides do not declare the same schemas.";
+    "0710" Error SystemAccount "An account that must not be locked.";
+    "0711" Warning PlainText "Database traffic that is not encrypted.";
+    "0712" Error EmptyText "A text with nothing in it.";
+
+    // Approvals.
+    "0801" Warning ApprovedTwice "The same person twice for one attempt.";
+    "0802" Warning FutureAttempt "An approval for an attempt that has not been declared.";
+    "0803" Warning NobodyApproves "A cutover that nobody has to approve.";
+
+    // The file against the one before it.
+    "0901" Error RenamedMigration "Another name: that is another migration.";
+    "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
+    "0903" Error AttemptLowered "An attempt that was already used.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

@@ -1,0 +1,44 @@
+//! The JSON Schemas that editors, tests and the loader share.
+//!
+//! Draft-07, because that is the newest draft which yaml-language-server documents; schemars' default is 2020-12.
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::Migration;
+use super::form::FORMS;
+
+/// Every schema document of this program, as a file name and its content. The files are committed in `schemas/`.
+pub fn documents() -> Vec<(&'static str, Value)> {
+    vec![("migration.schema.json", migration().clone())]
+}
+
+/// The schema of the file that an operator writes: the single source of truth about its shape.
+pub fn migration() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
+    &SCHEMA
+}
+
+fn generate() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Migration>().to_value();
+    // A name's written form is declared once, in `form`, and shown to editors as a pattern.
+    for form in FORMS {
+        if let Some(definition) = schema["definitions"].get_mut(form.definition) {
+            definition["pattern"] = json!(form.pattern);
+            definition["maxLength"] = json!(form.longest);
+        }
+    }
+    schema
+}
+
+/// A schema document as it is committed: indented, with a newline at the end.
+pub fn printed(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn p() { println!("{}", super::printed(super::migration())); }
+}
