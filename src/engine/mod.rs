@@ -1,0 +1,3 @@
+//! One pass, when to pass, and where specs come from.
+
+pub mod source;
