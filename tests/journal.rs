@@ -98,7 +98,7 @@ fn a_crash_before_or_after_any_write_loses_nothing_durable_and_invents_nothing()
     let path = file_in(&directory);
     let journal = Arc::new(open(&path).expect("a new journal"));
     let crashes = Arc::new(Mutex::new(0));
-    let (observed, counted, file) = (Arc::downgrade(&journal), Arc::clone(&crashes), path.clone());
+    let (observed, counted, file) = (Arc::downgrade(&journal), Arc::clone(&crashes), path);
     journal.set_crash_hook(Box::new(move |_| {
         let (_kept, copy) = remains(&file);
         let restarted = open(&copy).expect("what a crash leaves can be opened");
