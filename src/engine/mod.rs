@@ -1,6 +1,7 @@
-//! One pass, and when to pass.
+//! One pass, when to pass, and where specs come from.
 
 pub mod act;
 pub mod cadence;
 pub mod observe;
 pub mod reconcile;
+pub mod source;

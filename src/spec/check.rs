@@ -1,2 +1,0 @@
-/// stub
-pub fn identity_digest(_: &super::Migration) -> String { String::new() }
