@@ -7,4 +7,5 @@ pub mod crash;
 pub mod faults;
 pub mod profile;
 pub mod rds;
+pub mod route53;
 pub mod wire;
