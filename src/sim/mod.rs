@@ -3,4 +3,9 @@
 //! AWS services behind the real wire protocols, two databases, DNS with its caches, and customers who pay. Nothing in here
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
 
+pub mod crash;
+pub mod faults;
 pub mod profile;
+pub mod rds;
+pub mod route53;
+pub mod wire;
