@@ -2,6 +2,9 @@
 
 pub mod act;
 pub mod cadence;
+pub mod daemon;
+pub mod keeper;
 pub mod observe;
 pub mod reconcile;
 pub mod source;
+pub mod surroundings;

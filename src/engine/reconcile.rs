@@ -16,6 +16,7 @@ use crate::migration::decide::decide;
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
 use crate::migration::gates::Scene;
+use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
 use crate::migration::plan::{Action, Plan};
 use crate::migration::status::MigrationStatus;
@@ -87,9 +88,10 @@ impl Reconciler {
         journal: Arc<Journal>,
         clock: Clock,
         cadence: Cadence,
-    ) -> Result<Self, JournalError> {
-        let epoch = journal.next_epoch(clock.now())?;
-        Ok(Self { aws, legacy, target, journal, clock, cadence, epoch, previous: None, unchanged: 0 })
+    ) -> Self {
+        // Without a journal there is no epoch to act under, and the passes only observe.
+        let epoch = journal.next_epoch(clock.now()).unwrap_or(Epoch(0));
+        Self { aws, legacy, target, journal, clock, cadence, epoch, previous: None, unchanged: 0 }
     }
 
     /// What a pass would decide now, without doing it.
@@ -108,12 +110,14 @@ impl Reconciler {
         let seen = self.look(&wish.migration, &self.journal.facts()).await;
         let mut said = Vec::new();
         let (mut plan, moved) = self.decide_and_move(wish, &seen, &mut said);
-        let deeds = match &moved {
+        let acted = match moved {
             Ok(()) => self.act(wish, &plan).await,
-            Err(_) => Ok(Vec::new()),
+            Err(error) => Err(error),
         };
-        let journal_error = moved.err().or(deeds.as_ref().err().cloned()).map(|error| error.to_string());
-        let deeds = deeds.unwrap_or_default();
+        let (deeds, journal_error) = match acted {
+            Ok(deeds) => (deeds, None),
+            Err(error) => (self.act_without_a_journal(wish, &seen).await, Some(error.to_string())),
+        };
         said.extend(deeds.iter().map(spoken));
         plan.blocked.extend(deeds.iter().filter_map(refusal));
         self.report(wish, &seen, plan, deeds, said, journal_error)
@@ -130,9 +134,13 @@ impl Reconciler {
     /// Decides, and makes every fact that the look shows durable before anything else is decided on it.
     fn decide_and_move(&self, wish: &Wish, seen: &Observation, said: &mut Vec<String>) -> (Plan, Result<(), JournalError>) {
         let mut moves = 0;
+        let standing = self.journal.standing(self.clock.now());
         loop {
             let now = self.clock.now();
             let plan = decide(&wish.migration, &self.journal.facts(), seen, now);
+            if let Err(error) = &standing {
+                return (plan, Err(error.clone()));
+            }
             let facts: Vec<_> = plan.actions.iter().filter_map(as_fact).collect();
             if facts.is_empty() || moves == MOVES_A_LOOK {
                 return (plan, Ok(()));
@@ -173,6 +181,16 @@ impl Reconciler {
             deeds.push(Deed { action: action.clone(), result: result.map(|_| ()) });
         }
         Ok(deeds)
+    }
+
+    /// An unwritable journal means observing only, with one exception that needs no durable intent: legacy is let out of a
+    /// cutover that can no longer be carried through.
+    async fn act_without_a_journal(&self, wish: &Wish, seen: &Observation) -> Vec<Deed> {
+        let facts = self.journal.facts();
+        let scene = Scene { migration: &wish.migration, facts: &facts, seen, now: self.clock.now() };
+        let Some(action) = way_out_without_a_journal(&scene).map(Action::Fence) else { return Vec::new() };
+        let result = act::act(self.eyes(), &wish.migration, &action, true).await.map(|_| ());
+        vec![Deed { action, result }]
     }
 
     fn backstage<'a>(&'a self, wish: &'a Wish, journal_error: Option<&'a str>, last_actions: Vec<String>) -> Backstage<'a> {

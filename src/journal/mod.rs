@@ -78,12 +78,21 @@ struct State {
     fold: Fold,
     /// Why the newest write failed, until one succeeds.
     trouble: Option<JournalError>,
+    closed: Closed,
+}
+
+/// Whether a failure may ever heal here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    No,
+    ForGood,
 }
 
 /// What all entries add up to.
 #[derive(Clone)]
 struct Fold {
     last: EntryId,
+    newest: Option<Timestamp>,
     /// The chain value of the last row; at first one that depends on the migration's name.
     chain: String,
     facts: Arc<Facts>,
@@ -95,7 +104,7 @@ struct Fold {
 impl Fold {
     fn new(migration: &MigrationName) -> Self {
         let chain = sha256(format!("bascule journal {migration}").as_bytes());
-        Self { last: EntryId(0), chain, facts: Arc::default(), epoch: Epoch(0), spec: None }
+        Self { last: EntryId(0), newest: None, chain, facts: Arc::default(), epoch: Epoch(0), spec: None }
     }
 
     fn generation(&self) -> u64 {
@@ -104,6 +113,7 @@ impl Fold {
 
     fn apply(&mut self, entry: &Entry, chain: String) {
         self.last = entry.seq;
+        self.newest = self.newest.max(Some(entry.at));
         self.chain = chain;
         match &entry.event {
             Event::Started { epoch } => self.epoch = *epoch,
@@ -122,7 +132,7 @@ impl State {
         loop {
             let rows = disk.rows(fold.last.0, FOLD_PAGE)?;
             if rows.is_empty() {
-                return Ok(Self { disk, fold, trouble: None });
+                return Ok(Self { disk, fold, trouble: None, closed: Closed::No });
             }
             for row in rows {
                 if row.seq != fold.last.0 + 1 || row.chain != row.link(&fold.chain) {
@@ -142,7 +152,7 @@ impl State {
         event: Event,
         text: Option<(&str, &str)>,
     ) -> Result<EntryId, JournalError> {
-        if let Some(trouble) = self.trouble.as_ref().filter(|trouble| !trouble.heals()) {
+        if let Some(trouble) = self.trouble.as_ref().filter(|trouble| !trouble.heals() || self.closed == Closed::ForGood) {
             return Err(trouble.clone());
         }
         let seq = EntryId(self.fold.last.0 + 1);
@@ -165,6 +175,22 @@ impl Journal {
     /// A journal that is gone when it is dropped: for rehearsals.
     pub fn in_memory(migration: &MigrationName) -> Result<Self, JournalError> {
         Self::over(Disk::in_memory(migration)?, migration)
+    }
+
+    /// Stands in for a journal that could not be opened because of `trouble`: nothing can ever be written to it, so that
+    /// whoever holds it only observes.
+    pub fn observing(migration: &MigrationName, trouble: &JournalError) -> Result<Self, JournalError> {
+        let journal = Self::in_memory(migration)?;
+        let mut state = journal.lock();
+        state.trouble = Some(trouble.clone());
+        state.closed = Closed::ForGood;
+        drop(state);
+        Ok(journal)
+    }
+
+    /// When the newest entry was written; `None` in an empty journal.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.lock().fold.newest
     }
 
     fn over(disk: Disk, migration: &MigrationName) -> Result<Self, JournalError> {
@@ -261,7 +287,7 @@ impl Journal {
     /// While this is an error, the controller only observes.
     pub fn standing(&self, at: Timestamp) -> Result<(), JournalError> {
         let mut state = self.lock();
-        if state.trouble.as_ref().is_some_and(JournalError::heals) {
+        if state.closed == Closed::No && state.trouble.as_ref().is_some_and(JournalError::heals) {
             state.trouble = state.disk.probe(at).err();
         }
         state.trouble.clone().map_or(Ok(()), Err)

@@ -10,12 +10,12 @@ use super::gates::{self, Gate, Scene};
 use super::ladder::Rung;
 use crate::clock::elapsed;
 use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
-use crate::controllers::fence::{FenceState, judge};
+use crate::controllers::fence::{FenceAction, FenceState, judge};
 use crate::controllers::replication::TaskStatus;
 use crate::database::BinlogPosition;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
-use crate::spec::check::identity_digest;
+use crate::spec::change::identity_digest;
 use crate::spec::period::spoken;
 use crate::spec::Phase;
 
@@ -91,6 +91,21 @@ fn reason_to_abort(scene: &Scene<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The one thing to do when nothing can be made durable: before the point of no return, let legacy write again.
+///
+/// It needs no intent of its own. Whoever reads this journal later finds a cutover past its budget, and aborts it.
+pub fn way_out_without_a_journal(scene: &Scene<'_>) -> Option<FenceAction> {
+    let cutting_over = matches!(scene.facts.rung, Rung::Fence | Rung::Drain | Rung::Arm);
+    if !cutting_over || scene.facts.is_past_no_return() || Gate::LegacyOpen.judge(scene).is_open() {
+        return None;
+    }
+    let target = scene.seen.target.present().map(|view| judge(view, &scene.migration.spec.target.database.application_accounts));
+    if matches!(target, Some(FenceState::Open | FenceState::Between(_))) {
+        return None;
+    }
+    Some(FenceAction::Open { side: Side::Legacy, accounts: scene.migration.spec.legacy.database.application_accounts.clone() })
 }
 
 fn over_budget(scene: &Scene<'_>) -> Option<String> {
