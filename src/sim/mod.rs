@@ -4,6 +4,7 @@
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
 
 pub mod crash;
+pub mod elb;
 pub mod faults;
 pub mod profile;
 pub mod rds;
