@@ -4,7 +4,12 @@
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
 
 pub mod crash;
+pub mod customers;
+pub mod database;
+pub mod dms;
 pub mod faults;
 pub mod profile;
 pub mod rds;
+pub mod resolvers;
+pub mod setting;
 pub mod wire;
