@@ -4,9 +4,14 @@
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
 
 pub mod crash;
+pub mod customers;
+pub mod database;
+pub mod dms;
 pub mod elb;
 pub mod faults;
 pub mod profile;
 pub mod rds;
+pub mod resolvers;
 pub mod route53;
+pub mod setting;
 pub mod wire;

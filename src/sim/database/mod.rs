@@ -1,0 +1,316 @@
+//! One simulated database: rows, accounts, the binary log, and the controller's own schema.
+//!
+//! Not modelled: isolation levels, locks between transactions, XA, foreign keys. Every commit is one moment.
+
+pub mod binlog;
+pub mod rows;
+pub mod seam;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::binlog::{Binlog, Change, Origin};
+use self::rows::{DuplicateEntry, NoSuchRow, Row, Table, TableNumber};
+use crate::database::{AccountView, BinlogPosition, BinlogView};
+use crate::names::{Account, Direction, MarkerId, Side};
+
+/// How many connections the application's pool holds with each account.
+const POOL_CONNECTIONS: u32 = 8;
+/// Aurora purges lazily when no retention is set, "usually" within a day: six hours is unkind and possible.
+const LAZY_PURGE: Duration = Duration::from_secs(6 * 3600);
+
+/// Whose account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountUse {
+    /// The application writes with it.
+    Application,
+    /// Validation traffic writes with it.
+    Validation,
+}
+
+/// `ACCOUNT LOCK` and `ACCOUNT UNLOCK`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// New connections are refused.
+    Locked,
+    /// New connections are accepted.
+    Unlocked,
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct DatabaseAccount {
+    /// Its name.
+    pub account: Account,
+    /// Whose it is.
+    pub used_by: AccountUse,
+    /// Whether it may connect.
+    pub lock: Lock,
+}
+
+/// Whether the server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It does.
+    Available,
+    /// It restarts: every connection is refused.
+    Rebooting,
+}
+
+/// The binary log settings in effect, which only a restart changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinlogSettings {
+    /// `OFF`, `ROW`, ...
+    pub format: String,
+    /// `FULL`, ...
+    pub row_image: String,
+    /// `NONE`, `CRC32`
+    pub checksum: String,
+}
+
+/// The database of one side.
+#[derive(Debug)]
+pub struct SimDatabase {
+    /// Which side.
+    pub side: Side,
+    /// Tables by number.
+    pub tables: Vec<Table>,
+    /// Every account that the spec declares.
+    pub accounts: Vec<DatabaseAccount>,
+    /// Whether it answers.
+    pub availability: Availability,
+    /// The log.
+    pub log: Binlog,
+    /// What is in effect.
+    pub binlog: BinlogSettings,
+    /// `binlog retention hours`; `None` promises nothing.
+    pub retention_hours: Option<u32>,
+    /// The newest controller's epoch.
+    pub epoch: u64,
+    /// Marker rows.
+    pub markers: BTreeSet<MarkerId>,
+    /// Heartbeat rows, by the side that wrote them.
+    pub heartbeats: BTreeMap<Side, Timestamp>,
+    /// The sequence number after the last commit of the application that was logged.
+    pub application_end: u64,
+    /// Commits of the application that no binary log holds.
+    pub unlogged_commits: u64,
+    /// All commits of the application.
+    pub application_commits: u64,
+}
+
+impl SimDatabase {
+    /// An empty database with these accounts, all unlocked; legacy writes a binary log, Aurora by default none.
+    pub fn new(side: Side, tables: usize, accounts: Vec<DatabaseAccount>) -> Self {
+        let (format, checksum, retention_hours) = match side {
+            // A week is what a self-managed server with `binlog_expire_logs_seconds=604800` keeps; longer than a cutover.
+            Side::Legacy => ("ROW", "NONE", Some(14 * 24)),
+            Side::Target => ("OFF", "CRC32", None),
+        };
+        let binlog =
+            BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
+        Self {
+            side,
+            tables: (0..tables).map(|_| Table::default()).collect(),
+            accounts,
+            availability: Availability::Available,
+            log: Binlog::default(),
+            binlog,
+            retention_hours,
+            epoch: 0,
+            markers: BTreeSet::new(),
+            heartbeats: BTreeMap::new(),
+            application_end: 0,
+            unlogged_commits: 0,
+            application_commits: 0,
+        }
+    }
+
+    /// Whether commits are logged.
+    pub fn is_logging(&self) -> bool {
+        self.binlog.format != "OFF"
+    }
+
+    /// Whether an account of this use can connect and write now.
+    pub fn accepts(&self, used_by: AccountUse) -> bool {
+        self.availability == Availability::Available && self.is_unlocked(used_by)
+    }
+
+    /// Whether any account of this use is unlocked, even while the server restarts.
+    pub fn is_unlocked(&self, used_by: AccountUse) -> bool {
+        self.accounts.iter().any(|account| account.used_by == used_by && account.lock == Lock::Unlocked)
+    }
+
+    /// Locks or unlocks those of `accounts` that exist here.
+    pub fn set_lock(&mut self, accounts: &[Account], lock: Lock) {
+        for account in self.accounts.iter_mut().filter(|known| accounts.contains(&known.account)) {
+            account.lock = lock;
+        }
+    }
+
+    /// Every account with its connections. `held` connections outlived their account's lock.
+    pub fn account_views(&self, held: u32) -> Vec<AccountView> {
+        let mut held = held;
+        self.accounts
+            .iter()
+            .map(|account| {
+                let connections = match (account.lock, account.used_by) {
+                    (Lock::Unlocked, AccountUse::Application) => POOL_CONNECTIONS,
+                    (Lock::Unlocked, AccountUse::Validation) => 1,
+                    (Lock::Locked, AccountUse::Application) => std::mem::take(&mut held),
+                    (Lock::Locked, AccountUse::Validation) => 0,
+                };
+                AccountView { account: account.account.clone(), locked: account.lock == Lock::Locked, connections }
+            })
+            .collect()
+    }
+
+    /// The binary log settings in effect, as SQL shows them.
+    pub fn binlog_view(&self) -> BinlogView {
+        BinlogView {
+            enabled: self.is_logging(),
+            format: self.binlog.format.clone(),
+            row_image: self.binlog.row_image.clone(),
+            checksum: self.binlog.checksum.clone(),
+            retention_hours: self.retention_hours,
+            oldest: self.is_logging().then(|| self.log.oldest()),
+        }
+    }
+
+    /// The end of the binary log, where there is one.
+    pub fn position(&self) -> Option<BinlogPosition> {
+        self.is_logging().then(|| self.log.position())
+    }
+
+    /// The next primary key of a table: even on legacy, odd on the target, above everything stored.
+    pub fn next_id(&self, table: TableNumber) -> u64 {
+        let next_even = self.tables[table].last_id() / 2 * 2 + 2;
+        match self.side {
+            Side::Legacy => next_even,
+            Side::Target => next_even + 1,
+        }
+    }
+
+    /// Commits changes whose rows are known to fit.
+    pub fn commit(&mut self, at: Timestamp, origin: Origin, changes: Vec<Change>) {
+        for change in &changes {
+            self.store(change);
+        }
+        self.write_log(at, origin, Arc::from(changes));
+    }
+
+    /// Writes the binary log, if there is one.
+    pub fn write_log(&mut self, at: Timestamp, origin: Origin, changes: Arc<[Change]>) {
+        if self.is_logging() {
+            self.log.append(at, origin, changes);
+            self.purge(at);
+        }
+        if origin == Origin::Application {
+            self.application_commits += 1;
+        }
+        match (origin, self.is_logging()) {
+            (Origin::Application, true) => self.application_end = self.log.next_seq(),
+            (Origin::Application, false) => self.unlogged_commits += 1,
+            (Origin::Validation | Origin::Controller | Origin::Replication(_), _) => {}
+        }
+    }
+
+    fn store(&mut self, change: &Change) {
+        match change {
+            Change::Insert(table, row) | Change::Update(table, row) => self.tables[*table].put(*row),
+            Change::Heartbeat(side, at) => {
+                self.heartbeats.insert(*side, *at);
+            }
+            Change::Marker(marker) => {
+                self.markers.insert(marker.clone());
+            }
+        }
+    }
+
+    /// Applies one replicated change; the unique indexes have the last word.
+    pub fn apply(&mut self, change: &Change) -> Result<(), ApplyError> {
+        match change {
+            Change::Insert(table, row) => self.tables[*table].insert(*row)?,
+            Change::Update(table, row) => self.tables[*table].update(*row)?,
+            Change::Heartbeat(..) | Change::Marker(_) => self.store(change),
+        }
+        Ok(())
+    }
+
+    /// Forgets what the retention no longer promises.
+    pub fn purge(&mut self, now: Timestamp) {
+        let retention = self.retention_hours.map_or(LAZY_PURGE, |hours| Duration::from_secs(u64::from(hours) * 3600));
+        self.log.purge(now, retention);
+    }
+
+    /// The server goes down.
+    pub const fn go_down(&mut self) {
+        self.availability = Availability::Rebooting;
+    }
+
+    /// The server is back, with these settings in effect.
+    pub fn come_up(&mut self, settings: BinlogSettings) {
+        let was_logging = self.is_logging();
+        self.availability = Availability::Available;
+        self.binlog = settings;
+        if was_logging && !self.is_logging() {
+            self.log.clear();
+        } else {
+            self.log.rotate();
+        }
+    }
+
+    /// The last few rows of a table, newest first: what clients still change.
+    pub fn recent(&self, table: TableNumber, count: usize) -> impl Iterator<Item = &Row> {
+        self.tables[table].rows().rev().take(count)
+    }
+}
+
+/// Why a replicated change could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// 1062
+    #[error(transparent)]
+    DuplicateEntry(#[from] DuplicateEntry),
+    /// Zero rows affected.
+    #[error(transparent)]
+    NoSuchRow(#[from] NoSuchRow),
+}
+
+/// Both sides.
+#[derive(Debug)]
+pub struct Databases {
+    /// Legacy.
+    pub legacy: SimDatabase,
+    /// Target.
+    pub target: SimDatabase,
+}
+
+impl Databases {
+    /// One side.
+    pub const fn side(&self, side: Side) -> &SimDatabase {
+        match side {
+            Side::Legacy => &self.legacy,
+            Side::Target => &self.target,
+        }
+    }
+
+    /// One side, to change it.
+    pub const fn side_mut(&mut self, side: Side) -> &mut SimDatabase {
+        match side {
+            Side::Legacy => &mut self.legacy,
+            Side::Target => &mut self.target,
+        }
+    }
+
+    /// The side that rows leave, and the side that they reach.
+    pub const fn along(&mut self, direction: Direction) -> (&SimDatabase, &mut SimDatabase) {
+        match direction {
+            Direction::Forward => (&self.legacy, &mut self.target),
+            Direction::Reverse => (&self.target, &mut self.legacy),
+        }
+    }
+}
