@@ -1,6 +1,7 @@
 //! bascule: moves a live payment system between two databases, and brings it back.
 
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod controllers;
 pub mod database;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod journal;
 pub mod migration;
 pub mod names;
+pub mod rehearsal;
 pub mod sighting;
 pub mod sim;
 pub mod spec;

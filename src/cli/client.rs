@@ -1,0 +1,74 @@
+//! A small reader of the daemon's own HTTP API, for `status` and `plan --server`.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::rt::TokioIo;
+
+/// A status page of a migration has some ten kilobytes; a list of a hundred fits.
+const LARGEST_BYTES: usize = 8 << 20;
+
+/// The daemon is on this machine or near it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not `http://host:port`.
+    #[error("`{0}` is not an address such as http://127.0.0.1:8080")]
+    Address(String),
+    /// Nobody listens, or the connection broke.
+    #[error("no answer from {server}; is `bascule run` running there?")]
+    Unreachable {
+        /// Whom we asked.
+        server: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It took too long.
+    #[error("no answer from {0} within 10 s")]
+    Slow(String),
+    /// The daemon refused.
+    #[error("{server}{path} answered {status}: {body}")]
+    Refused {
+        /// Whom we asked.
+        server: String,
+        /// For what.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        body: String,
+    },
+}
+
+/// GET `path` of `server`, as text.
+#[allow(clippy::disallowed_methods, reason = "the connection's own task ends with it")]
+pub async fn get(server: &str, path: &str) -> Result<String, ClientError> {
+    let authority = server.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let authority = authority.filter(|authority| !authority.is_empty()).ok_or_else(|| ClientError::Address(server.to_owned()))?;
+    let asked = ask(server, authority, path);
+    tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ClientError::Slow(server.to_owned()))?
+}
+
+async fn ask(server: &str, authority: &str, path: &str) -> Result<String, ClientError> {
+    let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable { server: server.to_owned(), source };
+    let stream = tokio::net::TcpStream::connect(authority).await.map_err(|error| unreachable(error.into()))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.into()))?;
+    let request = http::Request::get(path).header(http::header::HOST, authority).body(Empty::<bytes::Bytes>::new());
+    let request = request.map_err(|error| unreachable(error.into()))?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LARGEST_BYTES).collect().await?.to_bytes();
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, String::from_utf8_lossy(&body).into_owned()))
+    };
+    let (answer, _) = tokio::join!(async { let answer = answer.await; drop(sender); answer }, connection);
+    let (status, body) = answer.map_err(unreachable)?;
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(ClientError::Refused { server: server.to_owned(), path: path.to_owned(), status: status.as_u16(), body })
+    }
+}

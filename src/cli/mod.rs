@@ -1,0 +1,116 @@
+//! The command line: one file a verb. Data goes to stdout, messages to stderr, and every exit code is documented.
+
+pub mod client;
+pub mod exit;
+pub mod plan;
+pub mod rehearse;
+pub mod run;
+pub mod schema;
+pub mod simulate;
+pub mod status;
+pub mod validate;
+
+use std::path::Path;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::spec::Migration;
+use crate::spec::load::load;
+
+/// Whom the output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Output {
+    /// People.
+    #[default]
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// Moves a live payment system from a legacy MySQL to Aurora MySQL, with a write pause of seconds and a rollback that loses
+/// nothing.
+#[derive(Debug, Parser)]
+#[command(name = "bascule", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Rehearse(rehearse::RehearseArgs),
+    Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Status(status::StatusArgs),
+    Validate(validate::ValidateArgs),
+    Schema(schema::SchemaArgs),
+    Simulate(simulate::SimulateArgs),
+}
+
+/// Parses, runs, and answers the exit code.
+pub fn main() -> u8 {
+    let cli = Cli::parse();
+    log(&cli.verb);
+    match cli.verb {
+        Verb::Rehearse(args) => rehearse::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Plan(args) => plan::run(&args),
+        Verb::Status(args) => status::run(&args),
+        Verb::Validate(args) => validate::run(args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Simulate(args) => simulate::run(&args),
+    }
+}
+
+/// The daemon's log goes to stderr; everything else is quiet unless `RUST_LOG` asks. The SDK's own events stay at warnings,
+/// because its debug level prints requests.
+fn log(verb: &Verb) {
+    let level = match verb {
+        Verb::Run(_) | Verb::Simulate(_) => "warn,bascule=info",
+        _ => "error",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Runs a command's future on a runtime of its own.
+fn on_runtime<T>(work: impl Future<Output = T>) -> T {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => panic!("the operating system refuses a runtime: {error}"),
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn shutdown() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+}
+
+/// Reads a spec, or prints everything that is wrong with it.
+fn read_spec(path: &Path) -> Result<Migration, u8> {
+    let bytes = std::fs::read(path).map_err(|error| exit::failed(&format!("{} cannot be read: {error}", path.display())))?;
+    match load(&path.display().to_string(), &bytes) {
+        Ok(loaded) => {
+            if loaded.warnings.warnings() > 0 {
+                eprint!("{}", loaded.warnings);
+            }
+            Ok(loaded.migration.into_inner())
+        }
+        Err(report) => {
+            eprint!("{report}");
+            Err(1)
+        }
+    }
+}

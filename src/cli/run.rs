@@ -1,0 +1,87 @@
+//! `bascule run`: the controller as a daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{exit, shutdown};
+use crate::clock::Clock;
+use crate::engine::cadence::Cadence;
+use crate::engine::daemon::{Daemon, Options};
+use crate::engine::surroundings::Surroundings;
+use crate::http::{Board, Limits, serve};
+use crate::sim::profile::FaultProfile;
+use crate::spec::Period;
+
+/// Keep migrations as their files ask, until told to stop.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "SIGTERM and SIGINT finish the step that was begun and exit with 0.\nExit codes: 0 stopped; 1 could not start; 2 usage.")]
+pub struct RunArgs {
+    /// A Migration file, or a directory of them (a mounted ConfigMap is fine).
+    specs: PathBuf,
+    /// Where the read-only HTTP API listens.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Journals and the lock that keeps a second process out.
+    #[arg(long, default_value = "state", value_name = "DIR")]
+    state: PathBuf,
+    /// How often specs are read again, whatever the file system tells.
+    #[arg(long, default_value = "10s")]
+    poll: Period,
+    /// Run over a stand-in world instead of AWS: edit spec.phase and watch.
+    #[arg(long)]
+    sandbox: bool,
+    /// How much faster than real time the sandbox goes.
+    #[arg(long, default_value_t = 1, requires = "sandbox", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    time_scale: u32,
+    /// The seed of the sandbox's chance.
+    #[arg(long, default_value_t = 1, requires = "sandbox")]
+    seed: u64,
+}
+
+/// Runs it until it is told to stop.
+pub fn run(args: &RunArgs) -> u8 {
+    super::on_runtime(async {
+        let clock = Clock::scaled(Clock::system().now(), args.time_scale);
+        let board = Arc::new(Board::new(clock.now()));
+        let surroundings = if args.sandbox {
+            Surroundings::Sandbox { seed: args.seed, profile: FaultProfile::calm() }
+        } else {
+            Surroundings::Real
+        };
+        let options = Options {
+            specs: args.specs.clone(),
+            state: args.state.clone(),
+            poll: args.poll.duration().max(Duration::from_millis(100)),
+            cadence: Cadence::production(),
+            surroundings,
+            clock,
+        };
+        let daemon = match Daemon::start(options, board.clone()) {
+            Ok(daemon) => daemon,
+            Err(error) => return exit::failed(&exit::chain(&error)),
+        };
+        let listener = match tokio::net::TcpListener::bind(args.listen).await {
+            Ok(listener) => listener,
+            Err(error) => return exit::failed(&format!("cannot listen on {}: {error}; give another address with --listen", args.listen)),
+        };
+        let address = listener.local_addr().unwrap_or(args.listen);
+        eprintln!("bascule keeps {} and answers on http://{address}", args.specs.display());
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let until_stopped = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let signal = async {
+            shutdown().await;
+            eprintln!("stopping: the step that was begun is finished first");
+            stop.send_replace(true);
+        };
+        tokio::join!(
+            signal,
+            daemon.run(until_stopped(stopped.clone())),
+            serve(listener, board, Limits::default(), until_stopped(stopped))
+        );
+        0
+    })
+}
