@@ -21,7 +21,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::clock::Clock;
 use reads::Reads;
-pub use reads::{Freshness, Service};
+pub use reads::{Freshness, Service, Ticket};
 
 /// The longest one call may take, its answer read to the end. The pause of writes may overrun its budget by at most one call
 /// (invariant S14), so one call must stay short beside the shortest sensible budget; AWS answers these calls in well under a

@@ -24,11 +24,17 @@ use crate::names::{
 /// How old an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Its call must begin after this question was asked. Whoever asks meanwhile shares it.
+    /// Its call must begin after this question was asked.
     Now,
+    /// Its call must begin after this ticket was drawn, so that all questions of one look share their calls.
+    After(Ticket),
     /// Its call may have begun this long ago, unless something was changed since.
     UpTo(Duration),
 }
+
+/// A place in the order of questions, calls and changes; wall-clock time may stand still or step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
 
 /// Whose answers a change makes stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +53,6 @@ pub enum Service {
 #[derive(Debug)]
 pub struct Reads {
     clock: Clock,
-    /// Orders questions, calls and changes; wall-clock time may stand still or step.
     tickets: AtomicU64,
     /// The ticket of the last change made to each service.
     changed: [AtomicU64; 4],
@@ -110,12 +115,20 @@ impl Reads {
         recent && refreshed.is_none_or(|refreshed| refreshed <= *asked)
     }
 
-    fn ticket(&self) -> u64 {
-        self.tickets.fetch_add(1, Ordering::Relaxed) + 1
+    /// The same freshness for all questions of one look: `Now` means from this moment on.
+    pub fn from_now(&self, freshness: Freshness) -> Freshness {
+        match freshness {
+            Freshness::Now => Freshness::After(self.ticket()),
+            Freshness::After(_) | Freshness::UpTo(_) => freshness,
+        }
     }
 
-    const fn changed(&self, service: Service) -> &AtomicU64 {
-        &self.changed[service as usize]
+    fn ticket(&self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn changed(&self, service: Service) -> Ticket {
+        Ticket(self.changed[service as usize].load(Ordering::Relaxed))
     }
 }
 
@@ -131,7 +144,8 @@ pub struct Changing<'a> {
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.reads.changed(self.service).store(self.reads.ticket(), Ordering::Relaxed);
+        let Ticket(now) = self.reads.ticket();
+        self.reads.changed[self.service as usize].store(now, Ordering::Relaxed);
     }
 }
 
@@ -154,12 +168,12 @@ struct Slot<V> {
     /// The complete answer before the latest.
     before: Option<Answer<V>>,
     /// The last failure, for those who asked before its call began.
-    failure: Option<(u64, Fault)>,
+    failure: Option<(Ticket, Fault)>,
 }
 
 #[derive(Debug)]
 struct Answer<V> {
-    ticket: u64,
+    ticket: Ticket,
     began: Timestamp,
     value: Arc<V>,
 }
@@ -174,6 +188,7 @@ impl<V> Clone for Answer<V> {
 /// A complete answer, and the one before it if nothing was changed since that.
 #[derive(Debug)]
 pub(super) struct Pair<V> {
+    ticket: Ticket,
     pub(super) latest: Arc<V>,
     before: Option<Arc<V>>,
 }
@@ -191,11 +206,13 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     where
         F: Future<Output = Result<V, Fault>>,
     {
-        let asked = reads.ticket();
+        let asked = match freshness {
+            Freshness::After(ticket) => ticket,
+            Freshness::Now | Freshness::UpTo(_) => reads.ticket(),
+        };
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
-        let changed = || reads.changed(service).load(Ordering::Relaxed);
-        if let Some(pair) = slot.usable(asked, freshness, changed(), reads.clock.now()) {
+        if let Some(pair) = slot.usable(asked, freshness, reads.changed(service), reads.clock.now()) {
             return Ok(pair);
         }
         if let Some((ticket, fault)) = &slot.failure
@@ -205,7 +222,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         }
         let (ticket, began) = (reads.ticket(), reads.clock.now());
         match fetch().await {
-            Ok(value) => Ok(slot.keep(Answer { ticket, began, value: Arc::new(value) }, changed())),
+            Ok(value) => Ok(slot.keep(Answer { ticket, began, value: Arc::new(value) }, reads.changed(service))),
             Err(fault) => {
                 slot.failure = Some((ticket, fault.clone()));
                 Err(fault)
@@ -234,7 +251,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         if pair.before.as_deref().is_some_and(|before| pick(before).is_none()) {
             return Ok(None);
         }
-        let again = self.read(reads, service, key, Freshness::Now, &fetch).await?;
+        let again = self.read(reads, service, key, Freshness::After(pair.ticket), &fetch).await?;
         Ok(pick(&again.latest))
     }
 
@@ -247,25 +264,25 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
 
 impl<V> Slot<V> {
     /// The kept answer, if it satisfies a question asked at `asked`, with the service changed last at `changed`.
-    fn usable(&self, asked: u64, freshness: Freshness, changed: u64, now: Timestamp) -> Option<Pair<V>> {
+    fn usable(&self, asked: Ticket, freshness: Freshness, changed: Ticket, now: Timestamp) -> Option<Pair<V>> {
         let latest = self.latest.as_ref().filter(|latest| latest.ticket > changed)?;
         let young = match freshness {
-            Freshness::Now => false,
+            Freshness::Now | Freshness::After(_) => false,
             // An answer from the future means that the clock stepped back: its age is not known.
             Freshness::UpTo(age) => latest.began <= now && elapsed(latest.began, now) <= age,
         };
         (young || latest.ticket > asked).then(|| self.pair(latest, changed))
     }
 
-    fn keep(&mut self, answer: Answer<V>, changed: u64) -> Pair<V> {
+    fn keep(&mut self, answer: Answer<V>, changed: Ticket) -> Pair<V> {
         self.failure = None;
         self.before = self.latest.replace(answer.clone());
         self.pair(&answer, changed)
     }
 
-    fn pair(&self, latest: &Answer<V>, changed: u64) -> Pair<V> {
+    fn pair(&self, latest: &Answer<V>, changed: Ticket) -> Pair<V> {
         let before = self.before.as_ref().filter(|before| before.ticket > changed);
-        Pair { latest: Arc::clone(&latest.value), before: before.map(|before| Arc::clone(&before.value)) }
+        Pair { ticket: latest.ticket, latest: Arc::clone(&latest.value), before: before.map(|before| Arc::clone(&before.value)) }
     }
 }
 

@@ -126,3 +126,13 @@ async fn a_reload_hides_only_rows_that_may_be_older_than_it() {
     tokio::time::sleep(STATISTICS_LAG).await;
     assert!(!reads.predates_reload(&task, &table, before), "an old row is no excuse for ever");
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_questions_of_one_look_share_one_call() {
+    let (shelf, reads, query) = (Shelf::default(), reads(), Query::new());
+    for expected in 1..=3 {
+        let look = reads.from_now(Freshness::Now);
+        let answers = join_all((0..4).map(|_| ask(&shelf, &reads, &query, look))).await;
+        assert_eq!(answers, vec![expected; 4]);
+    }
+}

@@ -7,6 +7,9 @@ pub mod fence;
 pub mod redirect;
 pub mod replication;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 use std::fmt;
 
 use jiff::Timestamp;

@@ -3,6 +3,8 @@
 //! A cluster parameter group only wishes; the log is written once the writer has been rebooted with it, and that is believed
 //! only when both the API (`in-sync`) and SQL (`@@binlog_format`) say so.
 
+mod plan;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,8 @@ use crate::database::BinlogView;
 use crate::names::{ClusterId, InstanceId, ParameterGroupName};
 use crate::sighting::Sighting;
 use crate::spec::MaintenanceWindow;
+
+pub use plan::{plan, standing};
 
 /// One member of a cluster, as DescribeDBClusters shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! Route 53 records: the public name, switched by compare-and-swap, and the shadow name.
 
+mod plan;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::names::{ChangeId, DomainName, HostedZoneId, Side};
 use crate::sighting::Sighting;
 use crate::spec::{Destination, Dns};
+
+pub use plan::{plan, pointing};
 
 /// One resource record set, as Route 53 keeps it, normalised: lower-case, no trailing dots, values sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! Write fences: refused *at the database*, for the application's accounts, and proven, never assumed.
 
+mod plan;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -9,6 +11,8 @@ use crate::database::{BinlogPosition, DatabaseView};
 use crate::names::{Account, Side};
 use crate::sighting::Sighting;
 use crate::spec::DatabaseSpec;
+
+pub use plan::{judge, plan};
 
 /// Who may write at one side, at one rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! The load balancer: the listener that redirects plain HTTP to HTTPS, and the health of the targets behind it.
 
+mod plan;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::names::ListenerArn;
 use crate::sighting::Sighting;
 use crate::spec::{Redirect, RedirectStatus};
+
+pub use plan::plan;
 
 /// The listener on the plain port, its default action compared after AWS's own defaults are filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

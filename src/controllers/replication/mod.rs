@@ -1,5 +1,8 @@
 //! DMS replication tasks: forward (full load and CDC) and reverse (CDC only).
 
+mod plan;
+pub mod settings;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::database::BinlogPosition;
 use crate::names::{Direction, EndpointArn, TableName, TaskArn};
 use crate::sighting::Sighting;
+use crate::spec::Migration;
+
+pub use plan::plan;
 
 /// `ReplicationTask.Status`: a free string on the wire, closed here; what is not known is carried as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +43,34 @@ pub enum TaskStatus {
     Testing,
     /// `moving`, `failed-move` or a word that this program does not know.
     Other(String),
+}
+
+impl fmt::Display for TaskStatus {
+    /// The wire's word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Modifying => "modifying",
+            Self::Deleting => "deleting",
+            Self::Testing => "testing",
+            Self::Other(word) => word,
+        })
+    }
+}
+
+/// The endpoints of one direction's task as the spec declares them: the source, then the target.
+pub const fn endpoints(direction: Direction, migration: &Migration) -> [&EndpointArn; 2] {
+    let (legacy, target) = (&migration.spec.legacy, &migration.spec.target);
+    match direction {
+        Direction::Forward => [&legacy.endpoint_arn, &target.endpoint_arn],
+        Direction::Reverse => [&target.reverse_endpoint_arn, &legacy.reverse_endpoint_arn],
+    }
 }
 
 /// One DMS task as DescribeReplicationTasks showed it.
