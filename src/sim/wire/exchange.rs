@@ -76,7 +76,7 @@ fn apply<C: Cloud>(world: &mut C, clock: &Clock, opened: Opened, is_read: bool, 
 }
 
 /// Hands an opened request to its service.
-fn handle<C: Cloud>(world: &mut C, opened: Opened) -> WireAnswer {
+pub(super) fn handle<C: Cloud>(world: &mut C, opened: Opened) -> WireAnswer {
     let request_id = world.faults().request_id();
     let Opened { service, operation, call, .. } = opened;
     let answered = match (service, call) {
