@@ -106,3 +106,32 @@ impl CrashSwitch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dies_at(switch: &CrashSwitch, place: Place) -> Option<ControllerCrash> {
+        let switch = switch.clone();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| switch.place(place)));
+        caught.err().map(|payload| *payload.downcast::<ControllerCrash>().expect("only the switch unwinds here"))
+    }
+
+    #[test]
+    fn an_armed_switch_kills_once_at_its_place_and_says_where() {
+        let switch = CrashSwitch::armed_for(1);
+        assert_eq!(dies_at(&switch, Place::BeforeCall), None);
+        assert_eq!(dies_at(&switch, Place::AfterCall), Some(ControllerCrash { place: Place::AfterCall, number: 1 }));
+        assert_eq!(dies_at(&switch, Place::BeforeVerb), None, "it must be able to start again");
+        assert_eq!((switch.places_passed(), switch.crashes()), (3, 1));
+    }
+
+    #[test]
+    fn a_disarmed_switch_never_kills_but_still_counts() {
+        let switch = CrashSwitch::with_chance(1.0, fastrand::Rng::with_seed(1));
+        assert!(dies_at(&switch, Place::BeforeJournal).is_some());
+        switch.disarm();
+        assert!((0..100).all(|_| dies_at(&switch, Place::AfterJournal).is_none()));
+        assert_eq!((switch.places_passed(), switch.crashes()), (101, 1));
+    }
+}

@@ -4,8 +4,19 @@
 //! same requests to the same [`Cloud`]. Not modelled: signatures are read for the service's name only, never verified; no
 //! HTTP/2, no compression, no regional endpoints.
 
+pub mod close;
+pub mod connector;
+pub mod exchange;
+pub mod listener;
+pub mod open;
+pub mod query;
+#[cfg(test)]
+mod tests;
+pub mod xml;
+
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::faults::Faults;
@@ -59,6 +70,28 @@ pub struct RestAnswer {
     pub status: u16,
     /// The XML document, without its declaration.
     pub body: String,
+}
+
+/// An answer in its protocol's shape, as it leaves by either door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`
+    pub content_type: &'static str,
+    /// `x-amzn-RequestId`
+    pub request_id: String,
+    /// The whole body.
+    pub body: Bytes,
+    /// How much of the body is really sent; `Content-Length` says the whole of it all the same.
+    pub sent: usize,
+}
+
+impl WireAnswer {
+    /// Nothing, successfully.
+    pub const fn empty() -> Self {
+        Self { status: 200, content_type: "text/plain", request_id: String::new(), body: Bytes::new(), sent: 0 }
+    }
 }
 
 /// What the wire needs of a world. The world is locked for the time of one call only.
