@@ -11,6 +11,8 @@ pub mod listener;
 pub mod open;
 pub mod query;
 #[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
 mod tests;
 pub mod xml;
 
