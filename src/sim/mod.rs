@@ -9,9 +9,15 @@ pub mod database;
 pub mod dms;
 pub mod elb;
 pub mod faults;
+pub mod humans;
+pub mod monitor;
 pub mod profile;
 pub mod rds;
+pub mod report;
 pub mod resolvers;
 pub mod route53;
 pub mod setting;
 pub mod wire;
+pub mod world;
+
+pub use world::{SharedWorld, World};

@@ -1,1 +1,223 @@
-//! placeholder
+//! The database seam over the simulated databases: the same verbs as real servers, in virtual time.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::binlog::{Change, Origin};
+use super::Availability;
+use crate::clock::Clock;
+use crate::database::{Answer, Database, DatabaseView, DeclaredWrites, Epoch, TableDigest};
+use crate::fault::{Fault, Problem};
+use crate::names::{Account, MarkerId, Side};
+use crate::sim::crash::{CrashSwitch, Place};
+use crate::sim::wire::Cloud;
+use crate::sim::{SharedWorld, World};
+
+/// How long a verb over the network takes, in milliseconds.
+const LATENCY_MS: std::ops::Range<u64> = 2..15;
+/// How long lock, kill and wait take (median and worst of the measurements on real servers), in milliseconds.
+const FENCE_MS: std::ops::Range<u64> = 30..500;
+/// How long the fence waits for a long transaction before it hands the waiting back: the caller looks, and closes again.
+const FENCE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks meanwhile.
+const FENCE_POLL: Duration = Duration::from_millis(100);
+
+/// One simulated database, as a controller's account reaches it.
+#[derive(Clone)]
+pub struct SimulatedDatabase {
+    world: SharedWorld,
+    side: Side,
+    clock: Clock,
+    crash: CrashSwitch,
+}
+
+impl std::fmt::Debug for SimulatedDatabase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedDatabase").field("side", &self.side).finish_non_exhaustive()
+    }
+}
+
+/// Whether a verb's connection breaks, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Break {
+    /// It does not.
+    None,
+    /// Before the verb is applied.
+    Before,
+    /// After it was applied.
+    After,
+}
+
+impl SimulatedDatabase {
+    /// The database of `side` in `world`.
+    pub const fn new(world: SharedWorld, side: Side, clock: Clock, crash: CrashSwitch) -> Self {
+        Self { world, side, clock, crash }
+    }
+
+    /// The world, advanced to now. A controller that was killed elsewhere leaves sound data behind, so poison is no matter.
+    fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance(self.clock.now());
+        world
+    }
+
+    /// One verb: it travels, it may break, the controller may die on either side of it.
+    async fn verb<T: Send>(
+        &self,
+        name: &'static str,
+        apply: impl FnOnce(&mut World, Side) -> Result<T, Problem> + Send,
+    ) -> Result<T, Fault> {
+        self.crash.place(Place::BeforeVerb);
+        let (latency, fails) = self.draw();
+        self.clock.sleep(latency).await;
+        let broken = |when| Problem::Ambiguous { detail: format!("the connection broke {when} the statement") };
+        let outcome = match fails {
+            Break::Before => Err(broken("before")),
+            Break::None | Break::After => {
+                let mut world = self.world();
+                match world.databases.side(self.side).availability {
+                    Availability::Rebooting => Err(Problem::Ambiguous { detail: "connection refused: the server restarts".to_owned() }),
+                    Availability::Available => apply(&mut world, self.side),
+                }
+            }
+        };
+        let outcome = match fails {
+            Break::After => outcome.and_then(|_| Err(broken("after"))),
+            Break::None | Break::Before => outcome,
+        };
+        self.crash.place(Place::AfterVerb);
+        outcome.map_err(|problem| Fault { attempted: format!("{name} on {}", self.side), problem })
+    }
+
+    fn draw(&self) -> (Duration, Break) {
+        let mut world = self.world();
+        let latency = Duration::from_millis(world.seam_rng.u64(LATENCY_MS));
+        let chance = world.faults().profile.database_error;
+        if !world.faults().strikes(chance) {
+            return (latency, Break::None);
+        }
+        world.faults().count("database_error");
+        (latency, if world.seam_rng.bool() { Break::Before } else { Break::After })
+    }
+
+    async fn close(&self, epoch: Epoch, accounts: &[Account]) -> Result<(), Fault> {
+        let lock = |world: &mut World, side| {
+            claim(world, side, epoch)?;
+            world.lock_accounts(side, accounts);
+            Ok(Duration::from_millis(world.seam_rng.u64(FENCE_MS)))
+        };
+        let takes = self.verb("lock the accounts", lock).await?;
+        self.clock.sleep(takes).await;
+        self.world().kill_connections(self.side);
+        let mut waited = Duration::ZERO;
+        while waited < FENCE_PATIENCE && self.world().customers.open_transactions(self.side) > 0 {
+            self.clock.sleep(FENCE_POLL).await;
+            waited += FENCE_POLL;
+            self.world().kill_connections(self.side);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, name: &'static str, epoch: Epoch, change: impl FnOnce(Side, Timestamp) -> Change + Send) -> Result<(), Fault> {
+        let apply = |world: &mut World, side| {
+            claim(world, side, epoch)?;
+            let now = world.now();
+            let change = change(side, now);
+            let database = world.databases.side_mut(side);
+            let is_there = matches!(&change, Change::Marker(marker) if database.markers.contains(marker));
+            if !is_there {
+                database.commit(now, Origin::Controller, vec![change]);
+            }
+            Ok(())
+        };
+        self.verb(name, apply).await
+    }
+}
+
+/// The epoch check, in the same transaction as the write: a newer controller's word is kept, an older one's refused.
+fn claim(world: &mut World, side: Side, epoch: Epoch) -> Result<(), Problem> {
+    let stored = &mut world.databases.side_mut(side).epoch;
+    if epoch.0 < *stored {
+        return Err(Problem::Superseded { ours: epoch.0, theirs: *stored });
+    }
+    *stored = epoch.0;
+    Ok(())
+}
+
+fn view(world: &mut World, side: Side) -> DatabaseView {
+    let now = world.now();
+    let open_transactions = world.customers.open_transactions(side);
+    world.databases.side_mut(side).purge(now);
+    let database = world.databases.side(side);
+    DatabaseView {
+        at: now,
+        accounts: database.account_views(open_transactions),
+        open_transactions,
+        position: database.position(),
+        binlog: database.binlog_view(),
+        epoch: Epoch(database.epoch),
+        tables: world.setting.tables.iter().cloned().collect(),
+        markers: database.markers.clone(),
+        heartbeats: database.heartbeats.clone(),
+    }
+}
+
+fn digests(world: &World, side: Side, settled_before: Timestamp, declared: &[DeclaredWrites]) -> Vec<TableDigest> {
+    let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
+    tables
+        .map(|(name, table)| {
+            let full_name = name.to_string();
+            let is_declared = declared.iter().any(|writes| writes.table == full_name);
+            let (rows, checksum, declared_rows) = table.digest(settled_before, is_declared);
+            TableDigest { table: name.clone(), rows, checksum: format!("{checksum:016x}"), declared_rows }
+        })
+        .collect()
+}
+
+impl Database for SimulatedDatabase {
+    fn side(&self) -> Side {
+        self.side
+    }
+
+    fn look(&self) -> Answer<'_, DatabaseView> {
+        Box::pin(self.verb("look", |world, side| Ok(view(world, side))))
+    }
+
+    fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {
+        Box::pin(self.write("write a heartbeat", epoch, Change::Heartbeat))
+    }
+
+    fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
+        Box::pin(self.close(epoch, accounts))
+    }
+
+    fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
+        Box::pin(self.verb("unlock the accounts", move |world, side| {
+            claim(world, side, epoch)?;
+            world.unlock_accounts(side, accounts);
+            Ok(())
+        }))
+    }
+
+    fn write_marker<'a>(&'a self, epoch: Epoch, marker: &'a MarkerId) -> Answer<'a, ()> {
+        Box::pin(self.write("write a marker", epoch, |_, _| Change::Marker(marker.clone())))
+    }
+
+    fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()> {
+        Box::pin(self.verb("set the binary log's retention", move |world, side| {
+            claim(world, side, epoch)?;
+            if hours == 0 || hours > 2160 {
+                let message = format!("{hours} is not between 1 and 2160");
+                return Err(Problem::Invalid { code: "1644".to_owned(), message });
+            }
+            world.databases.side_mut(side).retention_hours = Some(hours);
+            Ok(())
+        }))
+    }
+
+    fn digest_tables<'a>(&'a self, settled_before: Timestamp, declared: &'a [DeclaredWrites]) -> Answer<'a, Vec<TableDigest>> {
+        Box::pin(self.verb("digest the tables", move |world, side| Ok(digests(world, side, settled_before, declared))))
+    }
+}

@@ -1,0 +1,399 @@
+//! The world: every component, and the order in which things happen.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::customers::{Customers, PAYMENTS};
+use super::database::rows::{Row, RowKind, Status};
+use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
+use super::dms::Dms;
+use super::dms::mover::Note;
+use super::elb::Elb;
+use super::faults::Faults;
+use super::humans::{Humans, Reach};
+use super::monitor::calls::TaskInCall;
+use super::monitor::rules::{LogNow, SideTruth, Truth, WritesNow};
+use super::monitor::{Actor, Monitor};
+use super::profile::FaultProfile;
+use super::rds::{Rds, RdsEffect};
+use super::report::{PaymentCounts, WorldReport};
+use super::resolvers::{PublicAnswer, Resolvers};
+use super::route53::{Record, RecordData, Route53};
+use super::setting::Setting;
+use super::wire::{Cloud, Parameters, RestAnswer, RestRequest, ServiceError};
+use crate::clock::after;
+use crate::names::{Account, Direction, InstanceId, Side};
+use crate::spec::Migration;
+
+/// A world that the wire, the databases' seams and the rehearsal share.
+pub type SharedWorld = Arc<Mutex<World>>;
+
+/// Keys of rows that were there before the rehearsal begin here, above every customer's.
+const OLD_KEYS: u64 = 1 << 40;
+/// Targets behind the load balancer.
+const TARGETS: usize = 3;
+/// How long a server that lost an event's hour may be asked nothing: no answer at all is kept this long.
+const NEGATIVE_TTL: Duration = Duration::from_secs(60);
+
+/// Everything that a rehearsal plays in.
+#[derive(Debug)]
+pub struct World {
+    /// Names and sizes.
+    pub setting: Setting,
+    /// Both databases.
+    pub databases: Databases,
+    /// DMS.
+    pub dms: Dms,
+    /// RDS.
+    pub rds: Rds,
+    /// Route 53.
+    pub route53: Route53,
+    /// The load balancer.
+    pub elb: Elb,
+    /// Resolvers.
+    pub resolvers: Resolvers,
+    /// Customers.
+    pub customers: Customers,
+    /// People with consoles.
+    pub humans: Humans,
+    /// The watch.
+    pub monitor: Monitor,
+    faults: Faults,
+    now: Timestamp,
+    public: PublicAnswer,
+    /// Chance at the databases' seams.
+    pub(super) seam_rng: fastrand::Rng,
+}
+
+impl World {
+    /// The scene of `migration` before anybody touched it. Every component draws from its own generator, so that one more
+    /// fault does not shift the rest.
+    pub fn new(migration: &Migration, setting: Setting, profile: FaultProfile, seed: u64, start: Timestamp) -> Self {
+        let fork = |number: u64| fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number));
+        let spec = &migration.spec;
+        let mut databases = Databases {
+            legacy: SimDatabase::new(Side::Legacy, setting.tables.len(), setting.accounts(Side::Legacy)),
+            target: SimDatabase::new(Side::Target, setting.tables.len(), setting.accounts(Side::Target)),
+        };
+        fill(&mut databases.legacy, setting.rows_at_start, start, &mut fork(1));
+        let public = Record::pointing(&spec.dns.public.name, &spec.dns.public.legacy, setting.initial_ttl_seconds);
+        let route53 = Route53::new(spec.dns.hosted_zone_id.clone(), &spec.dns.zone_name, vec![public], fork(2));
+        let answer = public_answer(&route53, &setting);
+        let member = |number: u32| InstanceId(format!("{}-instance-{number}", spec.target.cluster));
+        Self {
+            dms: Dms::new(&setting, fork(3)),
+            rds: Rds::new(spec.target.cluster.clone(), member(1), member(2), fork(4)),
+            elb: Elb::new(spec.load_balancer.arn.clone(), spec.load_balancer.target_group_arn.clone(), TARGETS, start, fork(5)),
+            resolvers: Resolvers::new(setting.resolvers, answer, start, &mut fork(6)),
+            customers: Customers::new(&setting, start, fork(7)),
+            humans: Humans::new(profile.human_edits, start, fork(8)),
+            monitor: Monitor::new(answer.side),
+            faults: Faults::new(profile, fork(9)),
+            seam_rng: fork(10),
+            now: start,
+            public: answer,
+            route53,
+            databases,
+            setting,
+        }
+    }
+
+    /// Puts the world where the wire, the seams and the rehearsal can share it.
+    pub fn shared(self) -> SharedWorld {
+        Arc::new(Mutex::new(self))
+    }
+
+    /// The world's time: up to here everything has happened.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the authoritative servers say about the public name.
+    pub const fn public(&self) -> PublicAnswer {
+        self.public
+    }
+
+    /// Begins or ends a rush of customers.
+    pub fn rush(&mut self, on: bool) {
+        self.customers.rush(on, self.now);
+    }
+
+    /// When something happens next, in any component.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let due = [
+            self.rds.next_due(),
+            self.route53.next_due(),
+            self.dms.next_due(&self.databases),
+            self.customers.next_due(),
+            self.humans.next_due(),
+        ];
+        due.into_iter().flatten().min()
+    }
+
+    /// Everything that is due at `now`, in a fixed order.
+    fn step(&mut self, now: Timestamp) {
+        self.now = now;
+        if self.rds.next_due().is_some_and(|due| due <= now) {
+            self.take_rds_effects(Actor::Controller);
+        }
+        if self.route53.next_due().is_some_and(|due| due <= now) {
+            self.route53.step(now);
+            self.refresh_public(Actor::Controller);
+        }
+        if self.dms.next_due(&self.databases).is_some_and(|due| due <= now) {
+            self.dms.step(now, &mut self.databases, &mut self.faults);
+            self.take_dms_notes();
+        }
+        if self.customers.next_due().is_some_and(|due| due <= now) {
+            self.customers.step(now, &mut self.databases, &mut self.resolvers, self.public);
+        }
+        if self.humans.next_due().is_some_and(|due| due <= now) {
+            // Nobody plays in a console while a fence moves.
+            let hands_off = !self.is_open(Side::Legacy) && !self.is_open(Side::Target);
+            let mut reach = Reach {
+                dms: &mut self.dms,
+                route53: &mut self.route53,
+                elb: &mut self.elb,
+                faults: &mut self.faults,
+                monitor: &mut self.monitor,
+                setting: &self.setting,
+            };
+            self.humans.step(now, hands_off, &mut reach);
+        }
+        self.watch();
+    }
+
+    fn is_open(&self, side: Side) -> bool {
+        self.databases.side(side).is_unlocked(AccountUse::Application)
+    }
+
+    /// The rules look, if there can be anything to see.
+    pub(super) fn watch(&mut self) {
+        let writes = (self.writes_now(Side::Legacy), self.writes_now(Side::Target));
+        let target_commits = self.databases.target.application_commits;
+        if self.monitor.is_unchanged(writes, target_commits) {
+            return;
+        }
+        let newest_commit = self.databases.target.application_end.saturating_sub(1);
+        self.monitor.look(self.now, self.truth(), target_commits, newest_commit);
+    }
+
+    fn writes_now(&self, side: Side) -> WritesNow {
+        match (self.is_open(side), self.customers.open_transactions(side)) {
+            (true, _) => WritesNow::Open,
+            (false, 0) => WritesNow::Closed,
+            (false, _) => WritesNow::Ending,
+        }
+    }
+
+    /// What is true now, for the rules.
+    pub fn truth(&self) -> Truth {
+        let side = |side| {
+            let database = self.databases.side(side);
+            SideTruth {
+                writes: self.writes_now(side),
+                application_end: database.application_end,
+                log: if database.binlog.format == "ROW" { LogNow::Rows } else { LogNow::Unusable },
+                unlogged_commits: database.unlogged_commits,
+            }
+        };
+        Truth {
+            authoritative: self.monitor.authoritative(),
+            legacy: side(Side::Legacy),
+            target: side(Side::Target),
+            forward: self.dms.progress(Direction::Forward),
+            reverse: self.dms.progress(Direction::Reverse),
+        }
+    }
+
+    fn take_rds_effects(&mut self, actor: Actor) {
+        for effect in self.rds.step(self.now) {
+            match effect {
+                RdsEffect::WriterRebooting { .. } => {
+                    let in_window = self.setting.migration.spec.binlog.maintenance_window.is_open(self.now);
+                    self.monitor.writer_reboots(self.now, in_window, actor);
+                    self.customers.cut(Side::Target, self.now, &mut self.databases);
+                    self.databases.target.go_down();
+                }
+                RdsEffect::WriterUp { binlog, .. } => self.databases.target.come_up(BinlogSettings {
+                    format: binlog.format,
+                    row_image: binlog.row_image,
+                    checksum: binlog.checksum,
+                }),
+            }
+        }
+    }
+
+    fn take_dms_notes(&mut self) {
+        for note in std::mem::take(&mut self.dms.notes) {
+            match note {
+                Note::Emptied { side, table } => {
+                    let name = self.setting.tables[table].to_string();
+                    self.monitor.table_emptied(self.now, side, &name);
+                }
+                Note::ReadsFrom { direction, seq } => self.monitor.task_reads_from(self.now, direction, seq),
+            }
+        }
+    }
+
+    fn refresh_public(&mut self, actor: Actor) {
+        self.public = public_answer(&self.route53, &self.setting);
+        let truth = self.truth();
+        self.monitor.pointing_changed(self.now, self.public.side, &truth, actor);
+    }
+
+    /// Locks accounts: new connections are refused, and now and then a long transaction holds on.
+    pub fn lock_accounts(&mut self, side: Side, accounts: &[Account]) {
+        let was_open = self.is_open(side);
+        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Locked);
+        let closing = was_open && !self.is_open(side) && self.customers.last_side() == Some(side);
+        if closing && self.faults.strikes(self.faults.profile.long_transaction) {
+            self.faults.count("long_transaction");
+            let ends = after(self.now, Duration::from_millis(self.seam_rng.u64(1_000..12_000)));
+            self.customers.hold_on(side, ends);
+        }
+        self.watch();
+    }
+
+    /// Kills every connection of locked accounts; a long transaction takes its time.
+    pub fn kill_connections(&mut self, side: Side) {
+        if !self.is_open(side) {
+            self.customers.cut(side, self.now, &mut self.databases);
+        }
+        self.watch();
+    }
+
+    /// Unlocks accounts; the application's connections come back by themselves.
+    pub fn unlock_accounts(&mut self, side: Side, accounts: &[Account]) {
+        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Unlocked);
+        self.watch();
+    }
+
+    /// S2 at the end: every acknowledged payment is on `authoritative`, once, with its amount.
+    pub fn final_check(&mut self, authoritative: Side) -> PaymentCounts {
+        let here = &self.databases.side(authoritative).tables[PAYMENTS];
+        let there = &self.databases.side(authoritative.other()).tables[PAYMENTS];
+        let mut counts = PaymentCounts { refused: self.customers.refused, ..PaymentCounts::default() };
+        let mut lost = Vec::new();
+        for (key, payment) in self.customers.payments() {
+            let row = here.with_key(key);
+            if let (Some(row), Some(other)) = (row, there.with_key(key)) {
+                counts.duplicated += u64::from(row.id != other.id);
+            }
+            let Some(_) = payment.acknowledged else { continue };
+            counts.acknowledged += 1;
+            if row.is_none_or(|row| row.amount_cents != payment.amount_cents) {
+                lost.push(key);
+            }
+        }
+        counts.lost = lost.len() as u64;
+        for key in lost {
+            self.monitor.payment_lost(self.now, key, authoritative);
+        }
+        if counts.duplicated > 0 {
+            self.monitor.report("S2", self.now, format!("{} payments have two rows", counts.duplicated));
+        }
+        counts
+    }
+
+    /// The final check, and all that was counted.
+    pub fn report(&mut self, authoritative: Side) -> WorldReport {
+        let payments = self.final_check(authoritative);
+        let pause = |side| self.customers.pause_towards(side).map(|pause| pause.as_secs_f64());
+        WorldReport {
+            payments,
+            write_pause_seconds: pause(Side::Target),
+            rollback_write_pause_seconds: pause(Side::Legacy),
+            aws_calls: self.faults.calls.clone(),
+            faults_injected: self.faults.injected.clone(),
+            violations: self.monitor.violations.clone(),
+        }
+    }
+}
+
+impl Cloud for World {
+    fn advance(&mut self, to: Timestamp) {
+        while let Some(due) = self.next_due().filter(|due| *due <= to) {
+            self.step(due.max(self.now));
+        }
+        self.now = self.now.max(to);
+    }
+
+    fn dms(&mut self, operation: &str, input: &Value) -> Result<Value, ServiceError> {
+        let arn = input["ReplicationTaskArn"].as_str();
+        let task = arn.and_then(|arn| {
+            Some(TaskInCall { direction: self.dms.direction_of(arn)?, loads_tables: self.dms.loads_tables(arn) })
+        });
+        let answer = self.dms.call(self.now, operation, input, &mut self.databases, &mut self.faults)?;
+        self.monitor.dms_called(self.now, &self.setting, operation, input, task);
+        self.take_dms_notes();
+        Ok(answer)
+    }
+
+    fn rds(&mut self, action: &str, parameters: &Parameters) -> Result<String, ServiceError> {
+        let answer = self.rds.call(self.now, action, parameters)?;
+        self.monitor.rds_called(self.now, &self.setting, action, parameters);
+        self.take_rds_effects(Actor::Controller);
+        self.watch();
+        Ok(answer)
+    }
+
+    fn route53(&mut self, request: &RestRequest) -> Result<RestAnswer, ServiceError> {
+        let answer = self.route53.call(self.now, request)?;
+        self.monitor.route53_called(self.now, &self.setting, request);
+        Ok(answer)
+    }
+
+    fn elb(&mut self, action: &str, parameters: &Parameters) -> Result<String, ServiceError> {
+        let answer = self.elb.call(self.now, action, parameters)?;
+        self.monitor.elb_called(self.now, &self.setting, action, parameters);
+        Ok(answer)
+    }
+
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+}
+
+/// The rows that legacy has had for years.
+fn fill(database: &mut SimDatabase, rows: u64, start: Timestamp, rng: &mut fastrand::Rng) {
+    for table in 0..database.tables.len() {
+        for number in 1..=rows {
+            let age = Duration::from_secs(rng.u64(3_600..90 * 24 * 3600));
+            let changed_at = start.checked_sub(age).unwrap_or(start);
+            database.tables[table].put(Row {
+                id: number * 2,
+                key: OLD_KEYS + number,
+                amount_cents: rng.u64(100..50_000),
+                status: Status::Captured,
+                changed_at,
+                origin: Side::Legacy,
+                kind: RowKind::Application,
+            });
+        }
+    }
+}
+
+/// Where the authoritative servers send customers.
+fn public_answer(route53: &Route53, setting: &Setting) -> PublicAnswer {
+    let public = &setting.migration.spec.dns.public;
+    let Some(answer) = route53.answer(&public.name) else { return PublicAnswer { side: None, ttl: NEGATIVE_TTL } };
+    let answers = |side: Side| {
+        let wanted = Record::pointing(&public.name, public.destination(side), 0);
+        answer.records.iter().all(|record| record.record_type == wanted.record_type && goes_the_same_way(&record.data, &wanted.data))
+    };
+    let side = [Side::Legacy, Side::Target].into_iter().find(|side| answers(*side));
+    PublicAnswer { side, ttl: Duration::from_secs(answer.ttl_seconds) }
+}
+
+/// Whether two record sets send customers to the same place, whatever their TTLs.
+fn goes_the_same_way(one: &RecordData, other: &RecordData) -> bool {
+    match (one, other) {
+        (RecordData::Values { values: one, .. }, RecordData::Values { values: other, .. }) => one == other,
+        (RecordData::Alias { dns_name: one, .. }, RecordData::Alias { dns_name: other, .. }) => one == other,
+        _ => false,
+    }
+}
