@@ -1,0 +1,139 @@
+//! Watching one migration: a long poll, or a stream of server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::answers::{Answer, Face, json};
+use super::board::Posted;
+use super::failure::{Failure, FailureReason};
+use super::objects::{WatchEvent, WatchEventType};
+use crate::names::MigrationName;
+
+/// A long poll's patience when the asker names none: below the minute after which common proxies hang up.
+const PATIENCE_UNLESS_ASKED: Duration = Duration::from_secs(30);
+
+/// A comment this often keeps proxies from taking a quiet stream for a dead one.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Becomes true when the server shuts down.
+#[derive(Clone)]
+pub(super) struct Closing(pub watch::Receiver<bool>);
+
+impl Closing {
+    /// Waits for the shutdown.
+    pub async fn begun(&mut self) {
+        // A server that is gone has shut down too.
+        _ = self.0.wait_for(|closing| *closing).await;
+    }
+}
+
+/// What may follow the name of a migration.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct MigrationQuery {
+    watch: Option<String>,
+    resource_version: Option<String>,
+    timeout_seconds: Option<u64>,
+}
+
+impl MigrationQuery {
+    /// Whether a change is to be waited for.
+    pub fn watches(&self) -> Result<bool, Failure> {
+        match self.watch.as_deref() {
+            None | Some("0" | "false") => Ok(false),
+            Some("1" | "true" | "") => Ok(true),
+            Some(_) => Err(Failure::new(FailureReason::BadRequest, "`watch` is 1 or 0")),
+        }
+    }
+}
+
+fn place(face: &Face) -> Result<OwnedSemaphorePermit, Failure> {
+    let full = |_| Failure::new(FailureReason::TooManyRequests, "too many watches are open; try again later");
+    Arc::clone(&face.streams).try_acquire_owned().map_err(full)
+}
+
+/// Answers as soon as the migration is not at the version that the asker has; 304 when it stays there.
+pub(super) async fn long_poll(face: &Face, name: &MigrationName, query: &MigrationQuery, asked: &HeaderMap) -> Answer {
+    let patience = query.timeout_seconds.map_or(PATIENCE_UNLESS_ASKED, Duration::from_secs).min(face.limits.longest_poll);
+    let has = query.resource_version.as_deref().unwrap_or_default();
+    face.posted(name)?;
+    let _place = place(face)?;
+    let mut closing = face.closing.clone();
+    let mut newest = face.board.watch();
+    let news = async {
+        loop {
+            newest.borrow_and_update();
+            let posted = face.posted(name)?;
+            if posted.object.metadata.resource_version != has || newest.changed().await.is_err() {
+                return Ok(posted);
+            }
+        }
+    };
+    tokio::select! {
+        posted = news => json(asked, &posted?.object),
+        () = tokio::time::sleep(patience) => Ok(StatusCode::NOT_MODIFIED.into_response()),
+        () = closing.begun() => Ok(StatusCode::NOT_MODIFIED.into_response()),
+    }
+}
+
+/// The migration as it is, unless the client says that it has that version already, then every change, until the client or
+/// the server has enough.
+pub(super) fn stream(face: &Arc<Face>, name: MigrationName, asked: &HeaderMap) -> Answer {
+    face.posted(&name)?;
+    let watching = Watching {
+        newest: face.board.watch(),
+        closing: face.closing.clone(),
+        _place: place(face)?,
+        face: Arc::clone(face),
+        name,
+        sent: asked.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok()),
+    };
+    Ok(response(unfold(watching, Watching::next)))
+}
+
+fn response(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+struct Watching {
+    face: Arc<Face>,
+    name: MigrationName,
+    newest: watch::Receiver<u64>,
+    closing: Closing,
+    /// The version that the client has.
+    sent: Option<u64>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watching {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            self.newest.borrow_and_update();
+            let posted = self.face.board.get(&self.name)?;
+            if self.sent != Some(posted.resource_version) {
+                let event_type = if self.sent.is_none() { WatchEventType::Added } else { WatchEventType::Modified };
+                self.sent = Some(posted.resource_version);
+                return Some((Ok(told(event_type, &posted)?), self));
+            }
+            tokio::select! {
+                changed = self.newest.changed() => changed.ok()?,
+                () = self.closing.begun() => return None,
+            }
+        }
+    }
+}
+
+fn told(event_type: WatchEventType, posted: &Posted) -> Option<Event> {
+    let data = WatchEvent { event_type, object: posted.object.clone() };
+    let event = Event::default().event(event_type.as_str()).id(posted.resource_version.to_string());
+    event.json_data(data).ok()
+}

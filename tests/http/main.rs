@@ -1,0 +1,7 @@
+//! The HTTP face over real sockets.
+
+mod fixture;
+
+mod answers;
+mod hostile;
+mod watching;
