@@ -101,3 +101,72 @@ fn sorted<T: Serialize + Ord + Clone + Debug>(names: &[T]) -> Value {
 fn shown(value: &Value) -> String {
     format!("`{}`", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::load::load;
+    use crate::spec::{Period, Phase};
+
+    fn payments() -> Migration {
+        load("payments.yaml", include_bytes!("../../manifests/payments.yaml"))
+            .expect("the example is valid")
+            .migration
+            .into_inner()
+    }
+
+    fn codes(findings: &[Finding]) -> Vec<Code> {
+        findings.iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn the_wish_may_change_at_any_time() {
+        let old = payments();
+        let mut new = old.clone();
+        new.spec.phase = Phase::CutOver;
+        new.spec.attempt = 2;
+        new.spec.paused = true;
+        new.spec.observation.window = Period::from_secs(24 * 3600);
+        new.spec.legacy.database.application_accounts.reverse();
+        assert_eq!(check_change(&old, &new, true), []);
+        assert_eq!(identity_digest(&old), identity_digest(&new));
+    }
+
+    #[test]
+    fn another_resource_is_taken_before_a_fence_and_refused_after_one() {
+        let old = payments();
+        let mut new = old.clone();
+        new.spec.target.database.host = "other.cluster-c1x2y3z4a5b6.eu-west-1.rds.amazonaws.com".to_owned();
+        new.spec.dns.shadow.name = "other.example.com".into();
+        assert_eq!(check_change(&old, &new, false), []);
+        let findings = check_change(&old, &new, true);
+        assert_eq!(codes(&findings), [Code::IdentityChanged, Code::IdentityChanged]);
+        assert_eq!(findings[0].path, "spec.dns.shadow.name");
+        assert_eq!(findings[0].found, "`other.example.com`, which was `shadow-pay.example.com`");
+        assert_ne!(identity_digest(&old), identity_digest(&new));
+    }
+
+    #[test]
+    fn an_account_left_out_of_a_closed_fence_is_refused() {
+        let old = payments();
+        let mut new = old.clone();
+        new.spec.target.database.application_accounts.pop();
+        assert_eq!(codes(&check_change(&old, &new, true)), [Code::IdentityChanged]);
+    }
+
+    #[test]
+    fn another_name_and_a_used_attempt_are_refused_always() {
+        let mut old = payments();
+        old.spec.attempt = 2;
+        let mut new = payments();
+        new.metadata.name = "orders".into();
+        assert_eq!(codes(&check_change(&old, &new, false)), [Code::RenamedMigration, Code::AttemptLowered]);
+        assert_ne!(identity_digest(&old), identity_digest(&new));
+    }
+
+    #[test]
+    fn a_digest_is_sixty_four_digits_and_the_same_on_every_machine() {
+        assert_eq!(identity_digest(&payments()).len(), 64);
+        assert_eq!(identity_digest(&payments()), identity_digest(&payments()));
+    }
+}

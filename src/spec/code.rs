@@ -56,7 +56,7 @@ codes! {
     "0109" Error MergeKey "A merge key: what stands there is not what is meant.";
     "0110" Error Tag "An explicit YAML tag.";
     "0111" Error KeyNotText "A field name that is a list or a mapping.";
-    "0112" Error TooManyNodes "More values than a spec can have.";
+    "0112" Error TooComplex "More values, or nested deeper, than a spec can be.";
     "0113" Error TooManyFindings "More findings than are worth reading at once.";
 
     // The shape, as the schema has it.

@@ -66,7 +66,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// Whether rendered findings carry terminal colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
     /// ANSI colours.
     Always,
@@ -110,7 +110,8 @@ impl Finding {
         group = match &self.place {
             // A line that may hold a secret is named and not shown.
             Some(place) if self.code == Code::LiteralSecret || is_confidential(&self.path) => {
-                group.element(Origin::path(self.file.as_str()).line(place.line).char_column(place.column))
+                let origin = Origin::path(self.file.as_str()).line(place.line).char_column(place.column);
+                group.element(origin).element(Level::NOTE.message(format!("field: {}", self.path)))
             }
             Some(place) => {
                 let start = text[..floor(text, place.bytes.start)].rfind('\n').map_or(0, |newline| newline + 1);
@@ -146,6 +147,16 @@ pub fn quoted(text: &str) -> String {
     let shown: String = text.chars().take(SHOWN_CHARACTERS).flat_map(char::escape_debug).collect();
     let more = if text.chars().nth(SHOWN_CHARACTERS).is_some() { "..." } else { "" };
     format!("`{}{more}`", shown.replace("\\'", "'").replace("\\\"", "\""))
+}
+
+/// Characters that a reviewer cannot see: controls other than line feed and tab, those without width, and those that turn the
+/// direction of text round.
+pub fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
+        _ => c.is_control(),
+    }
 }
 
 /// Words in a field's name that say its value is a secret.

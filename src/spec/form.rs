@@ -183,7 +183,10 @@ fn is_kebab(text: &str) -> bool {
 fn is_domain_name(text: &str) -> bool {
     let Some((labels, top)) = text.rsplit_once('.') else { return false };
     let inner = |label: &str| {
-        label.len() <= 63 && all(label, |c| is_lower(c) || c == '-' || c == '_') && !label.starts_with('-') && !label.ends_with('-')
+        label.len() <= 63
+            && all(label, |c| is_lower(c) || c == '-' || c == '_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
     labels.split('.').all(inner) && top.len() <= 63 && is_dns_label(top) && top.starts_with(|c: char| c.is_ascii_lowercase())
 }
@@ -201,7 +204,8 @@ fn is_account(text: &str) -> bool {
 
 /// The resource of a well-formed ARN of `service`.
 fn arn<'a>(text: &'a str, service: &str) -> Option<&'a str> {
-    let [arn, partition, named, region, account, resource] = <[&str; 6]>::try_from(text.splitn(6, ':').collect::<Vec<_>>()).ok()?;
+    let [arn, partition, named, region, account, resource] =
+        <[&str; 6]>::try_from(text.splitn(6, ':').collect::<Vec<_>>()).ok()?;
     let letters = |part: &str| all(part, |c| c.is_ascii_lowercase());
     let partitioned = partition == "aws" || partition.strip_prefix("aws-").is_some_and(|rest| rest.split('-').all(letters));
     let placed = all(region, |c| is_lower(c) || c == '-') && account.len() == 12 && all(account, |c| c.is_ascii_digit());
@@ -216,4 +220,88 @@ fn is_elb_resource(resource: &str, kind: &str) -> bool {
     resource.strip_prefix(kind).and_then(|rest| rest.split_once('/')).is_some_and(|(name, id)| {
         all(name, |c| c.is_ascii_alphanumeric() || c == '-') && all(id, |c| c.is_ascii_digit() || ('a'..='f').contains(&c))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Whether an editor would take `text`.
+    fn editor_accepts(form: &Form, text: &str) -> bool {
+        let schema = json!({ "type": "string", "pattern": form.pattern, "minLength": 2, "maxLength": form.longest });
+        jsonschema::draft7::new(&schema).expect("a pattern is a pattern").is_valid(&json!(text))
+            || (text.len() == 1 && form.accepts(text))
+    }
+
+    /// These know more than a pattern can say: what adds up to too long or too short.
+    fn knows_more(form: &Form) -> bool {
+        ["Period", "MaintenanceWindow"].contains(&form.definition)
+    }
+
+    /// The example in the words for people.
+    fn example(form: &Form) -> &'static str {
+        form.accepted.split('`').skip(1).step_by(2).find(|text| form.accepts(text)).unwrap_or_default()
+    }
+
+    #[test]
+    fn every_form_that_gives_an_example_accepts_it() {
+        for form in FORMS.iter().filter(|form| form.definition != "PlanDigest") {
+            assert!(!example(form).is_empty(), "{}", form.definition);
+            assert!(editor_accepts(form, example(form)), "{}", form.definition);
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_an_address_a_url_or_another_resource() {
+        let refused = |definition: &str, text: &str| {
+            assert!(!Form::of(definition).expect("there is such a form").accepts(text), "{definition} {text}");
+        };
+        refused("DomainName", "203.0.113.10");
+        refused("DomainName", "pay.example.com.");
+        refused("DomainName", "Pay.example.com");
+        refused("DomainName", "localhost");
+        refused("TaskIdentifier", "payments--forward");
+        refused("TaskIdentifier", "payments-");
+        refused("TaskIdentifier", "1payments");
+        refused("ParameterGroupName", "default.aurora-mysql8.0");
+        refused("EndpointArn", "arn:aws:dms:eu-west-1:123456789012:rep:ABC");
+        refused("EndpointArn", "arn:aws:dms:eu-west-1:12345678901:endpoint:ABC");
+        refused(
+            "LoadBalancerArn",
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/payments/0123456789abcdef",
+        );
+        refused("HostedZoneId", "/hostedzone/Z0123456789ABCDEFGHIJ");
+        refused("Account", "payments_app");
+        refused("Account", "'payments_app'@'%'");
+        refused("Account", "a; DROP USER b@%");
+        assert!(is_host("localhost") && is_host("10.0.0.1") && !is_host("10.0.0.1:3306") && !is_host("mysql://db"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_pattern_makes_the_check_accepts(
+            (index, text) in (0..FORMS.len()).prop_flat_map(|index| {
+                let pattern = FORMS[index].pattern.trim_start_matches('^').trim_end_matches('$');
+                (Just(index), prop::string::string_regex(pattern).expect("a pattern is a pattern"))
+            })
+        ) {
+            let form = &FORMS[index];
+            prop_assume!(!knows_more(form) && text.chars().count() <= form.longest);
+            prop_assert!(form.accepts(&text), "{} {text}", form.definition);
+        }
+
+        #[test]
+        fn what_the_check_accepts_the_pattern_accepts(
+            (index, at, with, take) in (0..FORMS.len(), 0_usize..80, "[-a-zA-Z0-9.:/@%_ é]{0,3}", 0_usize..3)
+        ) {
+            let form = &FORMS[index];
+            let mut text = example(form).to_owned();
+            let (at, end) = (at.min(text.len()), (at + take).min(text.len()));
+            text.replace_range(at..end, &with);
+            let (ours, theirs) = (form.accepts(&text), editor_accepts(form, &text));
+            prop_assert!(ours == theirs || (theirs && knows_more(form)), "{} {text}: {ours} {theirs}", form.definition);
+        }
+    }
 }

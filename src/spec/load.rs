@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::Migration;
 use super::check::check;
 use super::code::Code;
-use super::finding::{Colour, Finding, render_all};
+use super::finding::{Colour, Finding, is_hidden, render_all};
 use super::schema;
 use super::shape;
 use super::yaml::{self, Node};
 
 /// A commented spec has ten kilobytes; this is room for a long list of accounts and a bound on all work that follows.
-const LARGEST_BYTES: usize = 256 * 1024;
+pub const LARGEST_BYTES: usize = 256 * 1024;
 /// A page that somebody may still read; a file with more faults is another kind of file.
 const MOST_FINDINGS: usize = 100;
 
@@ -57,7 +57,11 @@ impl Loaded {
 
     /// Findings about this file from elsewhere (such as [`super::change::check_change`]), placed in it.
     pub fn report(&self, findings: Vec<Finding>) -> Report {
-        Report::new(&self.warnings.file, &self.warnings.text, findings.into_iter().map(|finding| self.tree.placed(finding, &self.warnings.text)).collect())
+        Report::new(
+            &self.warnings.file,
+            &self.warnings.text,
+            findings.into_iter().map(|finding| self.tree.placed(finding, &self.warnings.text)).collect(),
+        )
     }
 }
 
@@ -124,7 +128,7 @@ pub fn load(source_name: &str, bytes: &[u8]) -> Result<Loaded, Report> {
     let refused = |text: &str, findings| Err(Report::new(source_name, text, findings));
     let text = match readable(bytes) {
         Ok(text) => text,
-        Err(finding) => return refused(&String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST_BYTES)]), vec![finding]),
+        Err(findings) => return refused(&String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST_BYTES)]), findings),
     };
     let mut findings = Vec::new();
     let Some(tree) = yaml::compose(text, &mut findings) else {
@@ -134,22 +138,19 @@ pub fn load(source_name: &str, bytes: &[u8]) -> Result<Loaded, Report> {
         return refused(text, findings);
     };
     if tree.value == yaml::Value::Null {
-        return refused(text, vec![empty(text)]);
+        findings.push(empty(text));
+        return refused(text, findings);
     }
-    findings.extend(shape::faults(&tree, schema::migration(), text));
-    match read(&tree, &findings) {
-        Ok(Some(migration)) => {
-            findings.extend(check(&migration).into_iter().map(|finding| tree.placed(finding, text)));
-            if findings.iter().any(Finding::is_error) {
-                return refused(text, findings);
-            }
+    let faults = shape::faults(&tree, schema::migration(), text);
+    let read = read(&tree, &faults);
+    findings.extend(faults);
+    let said = read.as_ref().map_or_else(Vec::clone, check);
+    findings.extend(said.into_iter().map(|finding| tree.placed(finding, text)));
+    match read {
+        Ok(migration) if !findings.iter().any(Finding::is_error) => {
             Ok(Loaded { migration: Valid(migration), warnings: Report::new(source_name, text, findings), tree })
         }
-        Ok(None) => refused(text, findings),
-        Err(finding) => {
-            findings.push(tree.placed(finding, text));
-            refused(text, findings)
-        }
+        _ => refused(text, findings),
     }
 }
 
@@ -162,17 +163,18 @@ pub fn load_value(source_name: &str, migration: &Migration) -> Result<Loaded, Re
         Ok(json) => load(source_name, &json),
         Err(error) => {
             let found = format!("cannot be written as JSON: {error}");
-            Err(Report::new(source_name, "", vec![Finding::new(Code::Unread, "", found, "a migration", "report this as a defect")]))
+            let finding = Finding::new(Code::Unread, "", found, "a migration", "report this as a defect");
+            Err(Report::new(source_name, "", vec![finding]))
         }
     }
 }
 
 /// The bytes as text of bounded length in which everything can be seen.
-fn readable(bytes: &[u8]) -> Result<&str, Finding> {
+fn readable(bytes: &[u8]) -> Result<&str, Vec<Finding>> {
     if bytes.len() > LARGEST_BYTES {
-        let found = format!("{} bytes", bytes.len());
-        let accepted = format!("at most {LARGEST_BYTES} bytes");
-        return Err(Finding::new(Code::FileTooLarge, "", found, &accepted, "see whether this is the right file"));
+        let found = format!("more than {LARGEST_BYTES} bytes");
+        let accepted = format!("at most {} KiB", LARGEST_BYTES / 1024);
+        return Err(vec![Finding::new(Code::FileTooLarge, "", found, &accepted, "see whether this is the right file")]);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
@@ -180,27 +182,17 @@ fn readable(bytes: &[u8]) -> Result<&str, Finding> {
         let sound = String::from_utf8_lossy(&bytes[..at]);
         let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
         let advice = if utf16 { "it looks like UTF-16: save it as UTF-8" } else { "save the file as UTF-8" };
-        Finding::new(Code::NotUtf8, "", found, "text in UTF-8", advice).at(&sound, at..at)
+        vec![Finding::new(Code::NotUtf8, "", found, "text in UTF-8", advice).at(&sound, at..at)]
     })?;
-    match text.char_indices().find(|(at, c)| is_hidden(*c, text, *at)) {
+    // A byte order mark is let through at the very beginning, because editors on Windows put one there, and their line ends too.
+    let expected = |at: usize, c: char| (c == '\u{feff}' && at == 0) || text[at..].starts_with("\r\n");
+    match text.char_indices().find(|(at, c)| is_hidden(*c) && !expected(*at, *c)) {
         None => Ok(text),
         Some((at, c)) => {
             let found = format!("the character U+{:04X} at byte {at}", u32::from(c));
             let finding = Finding::new(Code::ControlCharacter, "", found, "characters that can be seen", "remove it");
-            Err(finding.at(text, at..at + c.len_utf8()))
+            Err(vec![finding.at(text, at..at + c.len_utf8())])
         }
-    }
-}
-
-/// Characters that a reviewer cannot see: controls, and those that turn the direction of text round. A byte order mark is
-/// let through where it belongs, at the very beginning, because editors on Windows put one there.
-fn is_hidden(c: char, text: &str, at: usize) -> bool {
-    match c {
-        '\n' | '\t' => false,
-        '\r' => !text[at..].starts_with("\r\n"),
-        '\u{feff}' => at > 0,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        _ => c.is_control(),
     }
 }
 
@@ -209,19 +201,20 @@ fn empty(text: &str) -> Finding {
     Finding::new(Code::EmptyFile, "", found, "a `Migration`", "begin with `manifests/payments.yaml`").at(text, 0..0)
 }
 
-/// The tree as a migration. `None` if its shape does not allow it; fields that are merely too many are left out, so that the
-/// rest of the rules can still speak.
-fn read(tree: &Node, findings: &[Finding]) -> Result<Option<Migration>, Finding> {
-    let superfluous = |finding: &&Finding| matches!(finding.code, Code::UnknownField | Code::LiteralSecret);
-    let shape_faults = findings.iter().filter(|finding| finding.code >= Code::UnknownField);
-    if shape_faults.clone().any(|finding| !superfluous(&finding)) {
-        return Ok(None);
+/// The tree as a migration, or what stands in the way beyond the known `faults` of shape. Fields that are merely too many are
+/// left out, so that the rest of the rules can still speak.
+fn read(tree: &Node, faults: &[Finding]) -> Result<Migration, Vec<Finding>> {
+    let superfluous = |finding: &Finding| matches!(finding.code, Code::UnknownField | Code::LiteralSecret | Code::MergeKey);
+    if !faults.iter().all(superfluous) {
+        return Err(Vec::new());
     }
-    let unwanted: BTreeSet<usize> = shape_faults.filter_map(|finding| finding.place.as_ref()).map(|place| place.bytes.start).collect();
+    let unwanted: BTreeSet<usize> =
+        faults.iter().filter_map(|fault| fault.place.as_ref()).map(|place| place.bytes.start).collect();
     let json = tree.to_json(&|entry| unwanted.contains(&entry.bytes.start));
-    serde_path_to_error::deserialize(json).map(Some).map_err(|error| {
+    serde_path_to_error::deserialize(json).map_err(|error| {
         let found = format!("cannot be read: {}", error.inner());
-        Finding::new(Code::Unread, &error.path().to_string(), found, "what the schema says", "report this as a defect of the schema")
+        let advice = "report this as a defect of the schema";
+        vec![Finding::new(Code::Unread, &error.path().to_string(), found, "what the schema says", advice)]
     })
 }
 

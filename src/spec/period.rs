@@ -97,3 +97,55 @@ impl JsonSchema for Period {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_period_is_read_as_people_write_it() {
+        for (text, seconds) in
+            [("0s", 0), ("30s", 30), ("5m", 300), ("48h", 172_800), ("1h30m", 5400), ("90m", 5400), ("8784h", 31_622_400)]
+        {
+            assert_eq!(text.parse(), Ok(Period::from_secs(seconds)), "{text}");
+        }
+        assert_eq!("1s500ms".parse::<Period>().map(Period::duration), Ok(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn a_period_without_a_unit_below_zero_or_beyond_a_year_is_none() {
+        for text in [
+            "",
+            "30",
+            "-30s",
+            "30 s",
+            "5 seconds",
+            "1d",
+            "PT5M",
+            "1.5h",
+            "s",
+            "5S",
+            "8785h",
+            "99999999999999999999h",
+            "5m1h",
+            "\u{665}s",
+        ] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retention_is_rounded_up_never_down() {
+        assert_eq!(Period::from_secs(72 * 3600).hours_rounded_up(), 72);
+        assert_eq!(Period::from_secs(72 * 3600 + 1).hours_rounded_up(), 73);
+    }
+
+    proptest! {
+        #[test]
+        fn a_period_is_printed_as_it_would_be_read(millis in 0_u64..=366 * 24 * 3_600_000) {
+            let period = Period(Duration::from_millis(millis));
+            prop_assert_eq!(period.to_string().parse(), Ok(period));
+        }
+    }
+}

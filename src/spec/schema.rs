@@ -37,8 +37,3 @@ fn generate() -> Value {
 pub fn printed(document: &Value) -> String {
     format!("{document:#}\n")
 }
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn p() { println!("{}", super::printed(super::migration())); }
-}

@@ -15,9 +15,29 @@ use super::yaml::{Entry, Node, Odd, Value};
 /// Keywords that the walk obeys, and those that only explain.
 #[cfg(test)]
 const KNOWN_KEYWORDS: [&str; 23] = [
-    "$ref", "allOf", "oneOf", "const", "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
-    "minimum", "maximum", "format", "pattern", "minLength", "maxLength", "$schema", "definitions", "title", "description",
-    "default", "additionalItems",
+    "$ref",
+    "allOf",
+    "oneOf",
+    "const",
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "format",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "$schema",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "additionalItems",
 ];
 
 /// Every fault of shape in `root`.
@@ -75,7 +95,7 @@ impl<'a> Walk<'a> {
             return if choices.iter().all(|choice| choice["const"].is_string()) {
                 self.visit_word(&spot, choices)
             } else {
-                self.visit_choice(spot, choices)
+                self.visit_choice(&spot, choices)
             };
         }
         match (schema["type"].as_str(), &spot.node.value) {
@@ -104,14 +124,23 @@ impl<'a> Walk<'a> {
                 let accepted = self.expectation(wanted);
                 let purpose = wanted["description"].as_str().unwrap_or_default();
                 let missing = Spot { node: spot.node, path: joined(&spot.path, name), name: spot.name.clone() };
-                self.report(Code::MissingField, &missing, format!("`{name}` is missing"), &accepted, &format!("add `{name}`: {purpose}"));
+                self.report(
+                    Code::MissingField,
+                    &missing,
+                    format!("`{name}` is missing"),
+                    &accepted,
+                    &format!("add `{name}`: {purpose}"),
+                );
             }
         }
     }
 
     fn refuse_field(&mut self, spot: &Spot<'_>, name: &str, fields: &Map<String, Schema>) {
         let spot = Spot { node: spot.node, path: spot.path.clone(), name: spot.name.clone() };
-        let finding = if sounds_secret(name) {
+        let finding = if name == "<<" {
+            let found = "a merge key (`<<`)".to_owned();
+            Finding::new(Code::MergeKey, &spot.path, found, "the fields themselves", "write the fields out")
+        } else if sounds_secret(name) {
             Finding::new(
                 Code::LiteralSecret,
                 &spot.path,
@@ -125,7 +154,13 @@ impl<'a> Walk<'a> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "remove it".to_owned(),
             };
-            Finding::new(Code::UnknownField, &spot.path, format!("{} is not a field here", quoted(name)), &listed(&known), &advice)
+            Finding::new(
+                Code::UnknownField,
+                &spot.path,
+                format!("{} is not a field here", quoted(name)),
+                &listed(&known),
+                &advice,
+            )
         };
         self.findings.push(finding.at(self.text, spot.name));
     }
@@ -136,7 +171,7 @@ impl<'a> Walk<'a> {
         if count < least || count > most {
             let accepted = self.expectation(schema);
             let advice = if count < least { "add an entry" } else { "remove some" };
-            self.report(Code::WrongCount, spot, format!("a list of {count}"), &accepted, advice);
+            self.report(Code::WrongCount, spot, format!("a list of {count} entries"), &accepted, advice);
         }
         for (index, node) in nodes.iter().enumerate() {
             self.visit(Spot { node, path: format!("{}[{index}]", spot.path), name: 0..0 }, &schema["items"]);
@@ -159,7 +194,7 @@ impl<'a> Walk<'a> {
             Some(meant) => format!("did you mean {}?", quoted(meant)),
             None => "write it in that form".to_owned(),
         };
-        self.report(Code::WrongForm, spot, format!("{} has another form", quoted(text)), form.accepted, &advice);
+        self.report(Code::WrongForm, spot, format!("{} is not of the accepted form", quoted(text)), form.accepted, &advice);
     }
 
     /// A closed list of words.
@@ -180,15 +215,18 @@ impl<'a> Walk<'a> {
     }
 
     /// A mapping with exactly one of several fields: Kubernetes's union.
-    fn visit_choice(&mut self, spot: Spot<'_>, choices: &'a [Schema]) {
+    fn visit_choice(&mut self, spot: &Spot<'_>, choices: &'a [Schema]) {
         let mut fields = Map::new();
         for choice in choices {
-            fields.extend(choice["properties"].as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), schema.clone())));
+            fields.extend(
+                choice["properties"].as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), schema.clone())),
+            );
         }
-        let accepted = format!("a mapping with exactly one of {}", listed(&fields.keys().map(String::as_str).collect::<Vec<_>>()));
+        let accepted =
+            format!("a mapping with exactly one of {}", listed(&fields.keys().map(String::as_str).collect::<Vec<_>>()));
         let Value::Mapping(entries) = &spot.node.value else {
             let found = described(&spot.node.value, &spot.path);
-            return self.report(Code::WrongType, &spot, found, &accepted, "write one of these fields, with its value below it");
+            return self.report(Code::WrongType, spot, found, &accepted, "write one of these fields, with its value below it");
         };
         let mut chosen = 0;
         for entry in entries {
@@ -201,8 +239,9 @@ impl<'a> Walk<'a> {
                 None => self.refuse_field(&child, &entry.name, &fields),
             }
         }
+        // None at all is reported field by field, unless there is no field.
         if chosen > 1 || entries.is_empty() {
-            self.report(Code::NotOneOf, &spot, format!("{chosen} of the alternatives"), &accepted, "keep exactly one");
+            self.report(Code::NotOneOf, spot, format!("{chosen} alternatives at once"), &accepted, "keep exactly one");
         }
     }
 
@@ -211,7 +250,10 @@ impl<'a> Walk<'a> {
         let found = described(&spot.node.value, &spot.path);
         let advice = match (schema["type"].as_str(), &spot.node.value) {
             (_, Value::Null) => "write a value, or remove the field if it has a default",
-            (Some("string"), Value::Bool(_) | Value::Integer(_) | Value::Odd(..)) if form.is_none() => "put it in quotes if it is meant as text",
+            (_, Value::Odd(_, text)) if form.is_some_and(|form| form.accepts(text)) => "put it in quotes",
+            (Some("string"), Value::Bool(_) | Value::Integer(_) | Value::Odd(..)) if form.is_none() => {
+                "put it in quotes if it is meant as text"
+            }
             (Some("string"), Value::Integer(_)) => "add what is missing, such as the unit of a duration",
             (Some("integer"), Value::Text(_)) => "write the number without quotes",
             (Some("boolean"), Value::Text(_) | Value::Odd(Odd::OldBoolean, _)) => "write `true` or `false`, without quotes",
@@ -245,8 +287,9 @@ impl<'a> Walk<'a> {
                 _ => "a list".to_owned(),
             },
             Some("object") => {
-                let fields: Vec<&str> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-                format!("a mapping with {}", listed(&fields))
+                let fields: Vec<&str> =
+                    schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                format!("a mapping with {}", listed(&fields).replace(" or ", " and "))
             }
             Some("boolean") => "`true` or `false`".to_owned(),
             _ => "a text".to_owned(),
@@ -263,13 +306,15 @@ fn listed(words: &[&str]) -> String {
     match words {
         [] => "nothing".to_owned(),
         [only] => format!("`{only}`"),
-        [first @ .., last] => format!("{} or `{last}`", first.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+        [first @ .., last] => {
+            format!("{} or `{last}`", first.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
 /// A value of the wrong type in words; its text only where it cannot be a secret.
 fn described(value: &Value, path: &str) -> String {
-    let shown = |text: &str| if is_confidential(path) { "that is not shown".to_owned() } else { quoted(text) };
+    let shown = |text: &str| if is_confidential(path) { "(not shown)".to_owned() } else { quoted(text) };
     match value {
         Value::Null => "nothing is written here".to_owned(),
         Value::Bool(truth) => format!("the boolean `{truth}`"),
@@ -277,7 +322,7 @@ fn described(value: &Value, path: &str) -> String {
         Value::Text(text) => format!("the text {}", shown(text)),
         Value::Odd(Odd::OldBoolean, text) => format!("{}, a boolean to some YAML readers and a text to others", shown(text)),
         Value::Odd(Odd::Fraction, text) => format!("the fractional number {}", shown(text)),
-        Value::Odd(Odd::OddNumber, text) => format!("the number {}, which is not in plain decimal form", shown(text)),
+        Value::Odd(Odd::NotDecimal, text) => format!("the number {}, which is not in plain decimal form", shown(text)),
         Value::Odd(Odd::HugeNumber, text) => format!("the number {}, which is beyond 64 bits", shown(text)),
         Value::Sequence(nodes) => format!("a list of {}", nodes.len()),
         Value::Mapping(_) => "a mapping".to_owned(),

@@ -37,7 +37,9 @@ impl MaintenanceWindow {
             return now;
         }
         let wait_minutes = (self.opens + MINUTES_A_WEEK - minute_of_week(now)) % MINUTES_A_WEEK;
-        let into_minute = Duration::from_secs(u64::from(now.to_zoned(TimeZone::UTC).second().unsigned_abs()));
+        let civil = now.to_zoned(TimeZone::UTC);
+        let nanoseconds = civil.subsec_nanosecond().unsigned_abs();
+        let into_minute = Duration::new(u64::from(civil.second().unsigned_abs()), nanoseconds);
         after(now, Duration::from_secs(u64::from(wait_minutes) * 60).saturating_sub(into_minute))
     }
 }
@@ -100,5 +102,78 @@ impl JsonSchema for MaintenanceWindow {
             "type": "string",
             "description": "A weekly window in UTC, as RDS writes it: sun:02:00-sun:04:00.",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn window(text: &str) -> MaintenanceWindow {
+        text.parse().expect("the window is well-formed")
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("the moment is well-formed")
+    }
+
+    #[test]
+    fn a_window_is_open_from_its_first_minute_to_before_its_last() {
+        // 2026-11-22 is a Sunday.
+        let sunday = window("sun:02:00-sun:04:00");
+        assert!(!sunday.is_open(at("2026-11-22T01:59:59Z")));
+        assert!(sunday.is_open(at("2026-11-22T02:00:00Z")));
+        assert!(sunday.is_open(at("2026-11-22T03:59:59Z")));
+        assert!(!sunday.is_open(at("2026-11-22T04:00:00Z")));
+        assert!(!sunday.is_open(at("2026-11-23T03:00:00Z")), "not on a Monday");
+    }
+
+    #[test]
+    fn a_window_may_wrap_round_the_end_of_the_week() {
+        let night = window("sun:23:30-mon:00:30");
+        assert!(night.is_open(at("2026-11-22T23:45:00Z")));
+        assert!(night.is_open(at("2026-11-23T00:29:59Z")));
+        assert!(!night.is_open(at("2026-11-23T00:30:00Z")));
+        assert_eq!(night.to_string(), "sun:23:30-mon:00:30");
+    }
+
+    #[test]
+    fn the_next_opening_is_now_while_it_is_open_and_otherwise_to_the_second() {
+        let sunday = window("sun:02:00-sun:04:00");
+        let inside = at("2026-11-22T03:00:07Z");
+        assert_eq!(sunday.next_opening(inside), inside);
+        assert_eq!(sunday.next_opening(at("2026-11-22T01:59:30Z")), at("2026-11-22T02:00:00Z"));
+        assert_eq!(sunday.next_opening(at("2026-11-22T04:00:00Z")), at("2026-11-29T02:00:00Z"));
+        assert_eq!(sunday.next_opening(at("2026-11-23T00:00:00.25Z")), at("2026-11-29T02:00:00Z"));
+    }
+
+    #[test]
+    fn a_window_that_rds_would_refuse_is_refused() {
+        for text in [
+            "",
+            "sun:02:00",
+            "sun:02:00-sun:02:29",
+            "sun:02:00-sun:02:00",
+            "SUN:02:00-sun:04:00",
+            "sun:2:00-sun:4:00",
+            "sun:24:00-mon:01:00",
+        ] {
+            assert!(text.parse::<MaintenanceWindow>().is_err(), "{text}");
+        }
+        assert!("sun:02:00-sun:02:30".parse::<MaintenanceWindow>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn it_opens_at_the_next_opening_and_not_before(opens in 0..MINUTES_A_WEEK, minutes in SHORTEST_MINUTES..MINUTES_A_WEEK, millis in 0_i64..4 * 604_800_000) {
+            let window = MaintenanceWindow { opens, minutes };
+            let now = Timestamp::from_millisecond(1_790_000_000_000 + millis).expect("a moment of this century");
+            let next = window.next_opening(now);
+            prop_assert!(next >= now && window.is_open(next), "{window} {now} {next}");
+            let before = Timestamp::from_nanosecond(next.as_nanosecond() - 1).expect("a moment of this century");
+            prop_assert!(next == now || !window.is_open(before), "{window} {now} {next}");
+            prop_assert_eq!(window.to_string().parse(), Ok(window));
+        }
     }
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::Value as Json;
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span};
 
 use super::code::Code;
-use super::finding::{Finding, quoted};
+use super::finding::{Finding, is_hidden, quoted};
 
 /// A spec has about a hundred values; this many allow for long lists and nothing else.
 const MOST_NODES: usize = 5000;
@@ -56,7 +56,7 @@ pub enum Odd {
     /// `1.5`, `1e3`, `.inf`, `.nan`.
     Fraction,
     /// `010`, `0x10`, `0o10`, `1_000`, `+1`.
-    OddNumber,
+    NotDecimal,
     /// A number beyond 64 bits.
     HugeNumber,
 }
@@ -89,7 +89,11 @@ impl Node {
             };
             let Some((next, name)) = found else { return bytes };
             // A value says more than its name, unless it is a whole block of lines.
-            bytes = if matches!(next.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null) { name } else { next.bytes.clone() };
+            bytes = if matches!(next.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null) {
+                name
+            } else {
+                next.bytes.clone()
+            };
             node = next;
         }
         bytes
@@ -117,14 +121,14 @@ pub fn compose(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
     options.set_emit_comments(false);
+    // An alias is refused whether or not it leads anywhere.
+    options.emit_unresolved_aliases = true;
     let mut composer = Composer { text, findings, open: Vec::new(), root: None, nodes: 0, documents: 0 };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => composer.take(event, &span)?,
             Err(error) => {
-                let at = error.marker().byte_offset().unwrap_or(text.len());
-                let advice = if text.contains('\t') { "indent with spaces; YAML forbids tabs there" } else { "correct the syntax here or just above" };
-                composer.report(Code::Syntax, at..at + 1, format!("not YAML: {error}"), "YAML 1.2", advice);
+                composer.refuse_syntax(&error);
                 return None;
             }
         }
@@ -167,8 +171,15 @@ impl Composer<'_> {
                 self.refuse_properties(anchor, tag.is_some(), &bytes);
                 let value = if style == ScalarStyle::Plain { plain(&text) } else { Value::Text(text.clone().into_owned()) };
                 self.count(&bytes)?;
+                // An escape (`"\u202e"`) brings in what the text itself must not have.
+                if let Some(c) = text.chars().find(|c| is_hidden(*c)) {
+                    let found = format!("the character U+{:04X}, by an escape", u32::from(c));
+                    self.report(Code::ControlCharacter, bytes.clone(), found, "characters that can be seen", "remove it");
+                }
                 if self.awaits_name() {
-                    self.take_name(text.into_owned(), style, bytes);
+                    if let Some(open) = self.open.last_mut() {
+                        open.name = Some((text.into_owned(), bytes));
+                    }
                 } else {
                     self.place(Node { value, bytes });
                 }
@@ -200,6 +211,26 @@ impl Composer<'_> {
         self.findings.push(Finding::new(code, "", found, accepted, advice).at(self.text, bytes));
     }
 
+    fn refuse_syntax(&mut self, error: &ScanError) {
+        let at = error.marker().byte_offset().unwrap_or(self.text.len());
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            let found = format!("nested more than {DEEPEST} levels deep");
+            return self.report(
+                Code::TooComplex,
+                at..at + 1,
+                found,
+                "a spec, which is six levels deep",
+                "see whether this is the right file",
+            );
+        }
+        let advice = if self.text.contains('\t') {
+            "indent with spaces; YAML forbids tabs there"
+        } else {
+            "correct the syntax here or just above"
+        };
+        self.report(Code::Syntax, at..at + 1, format!("not YAML: {}", error.kind()), "YAML 1.2", advice);
+    }
+
     fn refuse_properties(&mut self, anchor: usize, tagged: bool, bytes: &Range<usize>) {
         if anchor > 0 {
             self.refuse_alias(bytes.clone());
@@ -212,14 +243,20 @@ impl Composer<'_> {
 
     fn refuse_alias(&mut self, bytes: Range<usize>) {
         let found = "an anchor (`&`) or an alias (`*`)".to_owned();
-        self.report(Code::Alias, bytes, found, "the value itself", "write the value out; quote a text that begins with `&` or `*`");
+        self.report(
+            Code::Alias,
+            bytes,
+            found,
+            "the value itself",
+            "write the value out; quote a text that begins with `&` or `*`",
+        );
     }
 
     fn count(&mut self, bytes: &Range<usize>) -> Option<()> {
         self.nodes += 1;
         if self.nodes > MOST_NODES {
             let found = format!("more than {MOST_NODES} values");
-            self.report(Code::TooManyNodes, bytes.clone(), found, "a spec of about a hundred values", "split the migration");
+            self.report(Code::TooComplex, bytes.clone(), found, "a spec of about a hundred values", "split the migration");
             return None;
         }
         Some(())
@@ -228,16 +265,6 @@ impl Composer<'_> {
     /// Whether the innermost collection is a mapping that waits for a field's name.
     fn awaits_name(&self) -> bool {
         self.open.last().is_some_and(|open| open.name.is_none() && matches!(open.node.value, Value::Mapping(_)))
-    }
-
-    fn take_name(&mut self, name: String, style: ScalarStyle, bytes: Range<usize>) {
-        if name == "<<" && style == ScalarStyle::Plain {
-            let found = "a merge key (`<<`)".to_owned();
-            self.report(Code::MergeKey, bytes.clone(), found, "the fields themselves", "write the fields out");
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.name = Some((name, bytes));
-        }
     }
 
     fn begin(&mut self, value: Value, bytes: Range<usize>) -> Option<()> {
@@ -292,12 +319,12 @@ fn plain(text: &str) -> Value {
         let canonical = !text.starts_with('+') && (unsigned == "0" || !unsigned.starts_with('0'));
         return match text.parse() {
             Ok(number) if canonical => Value::Integer(number),
-            Ok(_) => odd(Odd::OddNumber),
+            Ok(_) => odd(Odd::NotDecimal),
             Err(_) => odd(Odd::HugeNumber),
         };
     }
-    if is_odd_number(unsigned) {
-        return odd(Odd::OddNumber);
+    if is_not_decimal(unsigned) {
+        return odd(Odd::NotDecimal);
     }
     if is_fraction(unsigned) {
         return odd(Odd::Fraction);
@@ -310,7 +337,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// `0x1f`, `0o17`, `0b1` and `1_000`.
-fn is_odd_number(unsigned: &str) -> bool {
+fn is_not_decimal(unsigned: &str) -> bool {
     let based = |prefix: &str, base: u32| {
         unsigned.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(base) || c == '_'))
     };

@@ -226,7 +226,17 @@ impl Mover {
         if source.log.is_purged(self.next_seq) {
             return Some(Timestamp::MIN);
         }
-        source.log.event(self.next_seq).map(|event| after(event.at, self.lag))
+        source.log.event(self.next_seq).map(|event| self.arrival(event))
+    }
+
+    /// When a change of the source arrives on the target.
+    fn arrival(&self, event: &Event) -> Timestamp {
+        after(event.at, self.lag).max(self.stalled_until)
+    }
+
+    /// Lets no change arrive before `until`, though the task goes on to call itself running.
+    pub const fn stall(&mut self, until: Timestamp) {
+        self.stalled_until = until;
     }
 
     /// Does everything that is due.
@@ -249,7 +259,7 @@ impl Mover {
             return Err(TaskFailure("Could not find first log file name in binary log index file. Task is stopped".to_owned()));
         }
         let before = self.next_seq;
-        while let Some(event) = source.log.event(self.next_seq).filter(|event| after(event.at, self.lag) <= now) {
+        while let Some(event) = source.log.event(self.next_seq).filter(|event| self.arrival(event) <= now) {
             self.replay(now, event, target)?;
             self.next_seq += 1;
         }

@@ -21,7 +21,13 @@ fn everybody_has_a_name(migration: &Migration, findings: &mut Vec<Finding>) {
     for (index, approval) in migration.spec.approvals.iter().enumerate() {
         findings.extend(when(approval.by.trim().is_empty(), || {
             let path = format!("spec.approvals[{index}].by");
-            Finding::new(Code::EmptyText, &path, "an approval by nobody".to_owned(), "who approves", "write a name that the team knows")
+            Finding::new(
+                Code::EmptyText,
+                &path,
+                "an approval by nobody".to_owned(),
+                "who approves",
+                "write a name that the team knows",
+            )
         }));
     }
 }
@@ -33,7 +39,13 @@ fn each_person_once(migration: &Migration, findings: &mut Vec<Finding>) {
         findings.extend(when(!seen.insert((person, approval.attempt)), || {
             let found = format!("{} approves attempt {} twice", quoted(&approval.by), approval.attempt);
             let advice = "remove the older one; both count as one person";
-            Finding::new(Code::ApprovedTwice, &format!("spec.approvals[{index}].by"), found, "each person once an attempt", advice)
+            Finding::new(
+                Code::ApprovedTwice,
+                &format!("spec.approvals[{index}].by"),
+                found,
+                "each person once an attempt",
+                advice,
+            )
         }));
     }
 }

@@ -35,7 +35,13 @@ fn two_databases(migration: &Migration, findings: &mut Vec<Finding>) {
     findings.extend(when(same, || {
         let found = format!("{} is also the legacy database", quoted(&target.host));
         let advice = "write the Aurora cluster's writer endpoint";
-        Finding::new(Code::SameDatabase, "spec.target.database.host", found, "another server than `spec.legacy.database.host`", advice)
+        Finding::new(
+            Code::SameDatabase,
+            "spec.target.database.host",
+            found,
+            "another server than `spec.legacy.database.host`",
+            advice,
+        )
     }));
 }
 
@@ -44,7 +50,13 @@ fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
         findings.extend(when(!is_host(&database.host), || {
             let found = format!("{} is not a host name", quoted(&database.host));
             let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
-            Finding::new(Code::WrongHostName, &format!("{path}.host"), found, accepted, "write the name alone; the port has a field")
+            Finding::new(
+                Code::WrongHostName,
+                &format!("{path}.host"),
+                found,
+                accepted,
+                "write the name alone; the port has a field",
+            )
         }));
     }
 }
@@ -103,7 +115,13 @@ fn both_sides_move_the_same(migration: &Migration, findings: &mut Vec<Finding>) 
     findings.extend(when(!differing.is_empty(), || {
         let found = format!("{} on one side only", differing.join(", "));
         let advice = "replication keeps schema names: declare the same on both sides";
-        Finding::new(Code::SchemasDiffer, "spec.target.database.schemas", found, "the same schemas as `spec.legacy.database.schemas`", advice)
+        Finding::new(
+            Code::SchemasDiffer,
+            "spec.target.database.schemas",
+            found,
+            "the same schemas as `spec.legacy.database.schemas`",
+            advice,
+        )
     }));
 }
 
@@ -131,7 +149,8 @@ fn an_account_in_one_list(migration: &Migration, findings: &mut Vec<Finding>) {
             findings.extend(when(database.application_accounts.contains(account), || {
                 let found = format!("`{account}` is an application account too");
                 let accepted = "an account that only validation traffic uses";
-                let advice = "give validation an account of its own: the application would write to the target before the cutover";
+                let advice =
+                    "give validation an account of its own: the application would write to the target before the cutover";
                 Finding::new(Code::AccountInBothLists, &format!("{path}.validationAccounts[{index}]"), found, accepted, advice)
             }));
         }
@@ -144,7 +163,8 @@ const SYSTEM_USERS: [&str; 6] = ["rdsadmin", "root", "mysql.sys", "mysql.session
 fn no_system_account(migration: &Migration, findings: &mut Vec<Finding>) {
     let is_system = |account: &Account| account.as_str().split('@').next().is_some_and(|user| SYSTEM_USERS.contains(&user));
     for (path, database) in databases(migration) {
-        let lists = [("applicationAccounts", &database.application_accounts), ("validationAccounts", &database.validation_accounts)];
+        let lists =
+            [("applicationAccounts", &database.application_accounts), ("validationAccounts", &database.validation_accounts)];
         for (list, accounts) in lists {
             for (index, account) in accounts.iter().enumerate().filter(|(_, account)| is_system(account)) {
                 let found = format!("`{account}` belongs to the server");
@@ -167,7 +187,8 @@ fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
         let (path, wrong, accepted) = match &database.credentials_from {
             CredentialsFrom::Env(prefix) => {
-                let accepted = "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
+                let accepted =
+                    "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
                 (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
             }
             CredentialsFrom::File(file) => {
@@ -200,7 +221,13 @@ fn encrypted(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
         findings.extend(when(database.tls == Tls::Disabled, || {
             let found = "payments would cross the network in plain text".to_owned();
-            Finding::new(Code::PlainText, &format!("{path}.tls"), found, "`VerifyIdentity`", "leave the field out, except in a lab")
+            Finding::new(
+                Code::PlainText,
+                &format!("{path}.tls"),
+                found,
+                "`VerifyIdentity`",
+                "leave the field out, except in a lab",
+            )
         }));
     }
 }
@@ -209,13 +236,20 @@ fn declared_writes_are_inside(migration: &Migration, findings: &mut Vec<Finding>
     let schemas = &migration.spec.target.database.schemas;
     for (index, declared) in migration.spec.validation.declared_writes.iter().enumerate() {
         let path = format!("spec.validation.declaredWrites[{index}]");
-        let inside = declared.table.split_once('.').is_some_and(|(schema, table)| {
-            schemas.iter().any(|known| known == schema) && is_schema_name(table)
-        });
+        let inside = declared
+            .table
+            .split_once('.')
+            .is_some_and(|(schema, table)| schemas.iter().any(|known| known == schema) && is_schema_name(table));
         findings.extend(when(!inside, || {
             let found = format!("{} is not a table of a schema that moves", quoted(&declared.table));
             let accepted = "`schema.table`, with a schema of `spec.target.database.schemas`";
-            Finding::new(Code::UndeclaredSchema, &format!("{path}.table"), found, accepted, "write both names, with a dot between")
+            Finding::new(
+                Code::UndeclaredSchema,
+                &format!("{path}.table"),
+                found,
+                accepted,
+                "write both names, with a dot between",
+            )
         }));
         findings.extend(when(declared.predicate.trim().is_empty(), || {
             let advice = "say which rows are expected, or remove the entry: an empty condition would excuse the whole table";

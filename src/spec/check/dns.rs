@@ -56,7 +56,13 @@ fn no_cname_at_the_apex(migration: &Migration, findings: &mut Vec<Finding>) {
         let apex = dns.public.name == dns.zone_name && matches!(destination, Destination::Cname(_));
         findings.extend(when(apex, || {
             let found = format!("a CNAME for `{}`, the apex of its zone", dns.public.name);
-            Finding::new(Code::CnameAtApex, &format!("{path}.cname"), found, "an `a` or an `alias` record", "write `a` or `alias`")
+            Finding::new(
+                Code::CnameAtApex,
+                &format!("{path}.cname"),
+                found,
+                "an `a` or an `alias` record",
+                "write `a` or `alias`",
+            )
         }));
     }
 }

@@ -39,7 +39,13 @@ fn repeated<T: Ord + Display>(path: &str, entries: &[T], findings: &mut Vec<Find
     for (index, entry) in entries.iter().enumerate() {
         if !seen.insert(entry) {
             let found = format!("`{entry}` stands in this list twice");
-            findings.push(Finding::new(Code::Twice, &format!("{path}[{index}]"), found, "each entry once", "remove one of the two"));
+            findings.push(Finding::new(
+                Code::Twice,
+                &format!("{path}[{index}]"),
+                found,
+                "each entry once",
+                "remove one of the two",
+            ));
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::spec::code::Code;
 use crate::spec::finding::{Finding, quoted};
 use crate::spec::{Migration, Phase, RedirectStatus};
 
-pub(super) const RULES: &[Rule] = &[one_region, one_account, four_endpoints, two_tasks, a_known_family, a_redirect_elsewhere, no_early_301];
+pub(super) const RULES: &[Rule] =
+    &[one_region, one_account, four_endpoints, two_tasks, a_known_family, a_redirect_elsewhere, no_early_301];
 
 /// Every ARN of the file with its path; the replication instance comes first, because its region and account are the measure.
 fn arns(migration: &Migration) -> [(&'static str, &str); 7] {
@@ -31,7 +32,7 @@ fn in_common(migration: &Migration, code: Code, thing: &str, part: fn(&str) -> O
         if named != wanted {
             let accepted = format!("{thing} `{wanted}`, as in `{measure_path}`");
             let advice = format!("name resources of one {thing}; this may be one of another environment");
-            findings.push(Finding::new(code, path, format!("{thing} `{named}`"), &accepted, &advice));
+            findings.push(Finding::new(code, path, format!("this is in {thing} `{named}`"), &accepted, &advice));
         }
     }
 }
@@ -60,7 +61,13 @@ fn two_tasks(migration: &Migration, findings: &mut Vec<Finding>) {
     let replication = &migration.spec.replication;
     findings.extend(when(replication.forward.identifier == replication.reverse.identifier, || {
         let found = format!("`{}` is also the forward task", replication.reverse.identifier);
-        Finding::new(Code::TaskReused, "spec.replication.reverse.identifier", found, "two different tasks", "give it a name of its own")
+        Finding::new(
+            Code::TaskReused,
+            "spec.replication.reverse.identifier",
+            found,
+            "two different tasks",
+            "give it a name of its own",
+        )
     }));
 }
 
@@ -77,7 +84,13 @@ fn a_known_family(migration: &Migration, findings: &mut Vec<Finding>) {
 fn a_redirect_elsewhere(migration: &Migration, findings: &mut Vec<Finding>) {
     findings.extend(when(migration.spec.load_balancer.redirect.from_port == 443, || {
         let found = "port 443 would be redirected to port 443".to_owned();
-        Finding::new(Code::RedirectToItself, "spec.loadBalancer.redirect.fromPort", found, "a plain HTTP port such as 80", "write 80")
+        Finding::new(
+            Code::RedirectToItself,
+            "spec.loadBalancer.redirect.fromPort",
+            found,
+            "a plain HTTP port such as 80",
+            "write 80",
+        )
     }));
 }
 

@@ -112,7 +112,13 @@ fn the_observation_is_long_enough(migration: &Migration, findings: &mut Vec<Find
     };
     let found = format!("the way back is given up after `{window}`");
     let advice = "wait until every daily job has run once on the target";
-    findings.push(Finding::new(code, "spec.observation.window", found, "`1h` at the very least; `24h` to `48h` is usual", advice));
+    findings.push(Finding::new(
+        code,
+        "spec.observation.window",
+        found,
+        "`1h` at the very least; `24h` to `48h` is usual",
+        advice,
+    ));
 }
 
 fn validation_can_be_fresh(migration: &Migration, findings: &mut Vec<Finding>) {
@@ -120,8 +126,17 @@ fn validation_can_be_fresh(migration: &Migration, findings: &mut Vec<Finding>) {
     let took = validation.interval.duration().saturating_mul(validation.consecutive_passes.saturating_sub(1));
     findings.extend(when(!validation.max_age.duration().is_zero() && took > validation.max_age.duration(), || {
         let took = crate::spec::period::spoken(took);
-        let found = format!("a result counts for `{}`, and {} comparisons take `{took}`", validation.max_age, validation.consecutive_passes);
+        let found = format!(
+            "a result counts for `{}`, and {} comparisons take `{took}`",
+            validation.max_age, validation.consecutive_passes
+        );
         let accepted = format!("at least `{took}`");
-        Finding::new(Code::ValidationNeverFresh, "spec.validation.maxAge", found, &accepted, "raise it, or shorten `spec.validation.interval`")
+        Finding::new(
+            Code::ValidationNeverFresh,
+            "spec.validation.maxAge",
+            found,
+            &accepted,
+            "raise it, or shorten `spec.validation.interval`",
+        )
     }));
 }
