@@ -43,7 +43,6 @@ pub enum ClientError {
 }
 
 /// GET `path` of `server`, as text.
-#[allow(clippy::disallowed_methods, reason = "the connection's own task ends with it")]
 pub async fn get(server: &str, path: &str) -> Result<String, ClientError> {
     let authority = server.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let authority = authority.filter(|authority| !authority.is_empty()).ok_or_else(|| ClientError::Address(server.to_owned()))?;
@@ -58,13 +57,13 @@ async fn ask(server: &str, authority: &str, path: &str) -> Result<String, Client
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.into()))?;
     let request = http::Request::get(path).header(http::header::HOST, authority).body(Empty::<bytes::Bytes>::new());
     let request = request.map_err(|error| unreachable(error.into()))?;
-    let answer = async {
+    let answer = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST_BYTES).collect().await?.to_bytes();
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, String::from_utf8_lossy(&body).into_owned()))
     };
-    let (answer, _) = tokio::join!(async { let answer = answer.await; drop(sender); answer }, connection);
+    let (answer, _) = tokio::join!(answer, connection);
     let (status, body) = answer.map_err(unreachable)?;
     if status.is_success() {
         Ok(body)

@@ -81,7 +81,7 @@ async fn compare(eyes: Eyes<'_>, migration: &Migration) -> Result<Fact, Fault> {
     let declared = &migration.spec.validation.declared_writes;
     let began = eyes.clock.now();
     let (legacy, target) =
-        futures_util::join!(eyes.legacy.digest_tables(settled_before, declared), eyes.target.digest_tables(settled_before, declared));
+        tokio::join!(eyes.legacy.digest_tables(settled_before, declared), eyes.target.digest_tables(settled_before, declared));
     let (legacy, target) = (legacy?, target?);
     tracing::debug!(seconds = elapsed(began, eyes.clock.now()).as_secs(), tables = legacy.len(), "compared rows");
     Ok(Fact::ParityCompared { rows: legacy.iter().map(|digest| digest.rows).sum(), differing: differing(&legacy, &target) })

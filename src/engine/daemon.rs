@@ -243,7 +243,7 @@ impl Daemon {
     /// Tells why a file changes nothing. A file that was never good is looked up in the journals of earlier runs.
     async fn refuse(&mut self, path: &Path, digest: &str, why: String) {
         tracing::error!(file = %path.display(), "{why}");
-        self.board.metrics().count_spec_error();
+        self.board.metrics().spec_refused();
         let now = self.options.clock.now();
         if let Some(kept) = self.kept.values().find(|kept| kept.path == path) {
             let _ = kept.journal.refuse_spec(now, &path.display().to_string(), digest, &why);

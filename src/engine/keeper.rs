@@ -22,7 +22,7 @@ pub async fn keep(
         let began = reconciler.clock.now();
         let report = reconciler.pass(&wish).await;
         let took = crate::clock::elapsed(began, reconciler.clock.now());
-        board.metrics().observe_pass(wish.migration.name(), took, reconciler.clock.now());
+        board.metrics().pass_ended(wish.migration.name(), took, Some(reconciler.clock.now()));
         for deed in &report.deeds {
             match &deed.result {
                 Ok(()) => tracing::info!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, "{}", deed.action),

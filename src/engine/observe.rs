@@ -93,7 +93,7 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let awaited = awaited_change(facts);
     let databases = async {
         beat(eyes, migration, rung).await;
-        futures_util::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target))
+        tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target))
     };
     let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
         ReplicationSighting::unknown(migration, why)
@@ -102,7 +102,7 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
     let binlog = within(eyes.clock, limit, binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()), BinlogSighting::unknown);
     let (replication, names, front, mut binlog, (legacy, target)) =
-        futures_util::join!(replication, names, front, binlog, databases);
+        tokio::join!(replication, names, front, binlog, databases);
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     Observation { at, replication, binlog, dns: names, redirect: front, legacy, target }
 }

@@ -94,6 +94,18 @@ impl Reconciler {
         Self { aws, legacy, target, journal, clock, cadence, epoch, previous: None, unchanged: 0 }
     }
 
+    /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
+    pub fn planning(
+        aws: Aws,
+        legacy: Arc<dyn Database>,
+        target: Arc<dyn Database>,
+        journal: Arc<Journal>,
+        clock: Clock,
+        cadence: Cadence,
+    ) -> Self {
+        Self { aws, legacy, target, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
+    }
+
     /// What a pass would decide now, without doing it.
     pub async fn plan(&self, wish: &Wish) -> (Plan, MigrationStatus) {
         let facts = self.journal.facts();

@@ -16,7 +16,7 @@ use crate::controllers::dns::{DnsPurpose, Pointing, RecordSet, pointing};
 use crate::controllers::fence::{FenceState, judge};
 use crate::controllers::redirect::{self, RedirectWish, TargetHealth};
 use crate::controllers::replication::{Connection, TableState, Task, TaskStatus, ValidationState};
-use crate::controllers::binlog;
+use crate::controllers::{Steps, binlog};
 use crate::database::DatabaseView;
 use crate::names::{Account, Direction, Side};
 use crate::sighting::Sighting;
@@ -442,10 +442,12 @@ fn tables_healthy(scene: &Scene<'_>, direction: Direction) -> Standing {
     }
 }
 
-/// How old the newest heartbeat is that has crossed in `direction`: an upper bound of the lag.
+/// How old the newest heartbeat is that has crossed in `direction`: an upper bound of the lag. Both times are the source
+/// server's own, so that no two clocks are ever compared.
 pub fn heartbeat_age(scene: &Scene<'_>, direction: Direction) -> Option<Duration> {
+    let source = scene.seen.database(direction.source()).present()?;
     let arrived = scene.seen.database(direction.source().other()).present()?;
-    arrived.heartbeats.get(&direction.source()).map(|sent| elapsed(*sent, scene.now))
+    arrived.heartbeats.get(&direction.source()).map(|sent| elapsed(*sent, source.at))
 }
 
 /// The lag as heartbeats show it: zero while the newest one has arrived, else the age of the newest that has.
@@ -519,7 +521,21 @@ fn dms_validation(scene: &Scene<'_>) -> Standing {
 }
 
 fn binlog_in_effect(scene: &Scene<'_>) -> Standing {
-    binlog::standing(&scene.seen.binlog, &binlog_terms(scene))
+    match binlog::standing(&scene.seen.binlog, &binlog_terms(scene)) {
+        Ok(evidence) => Standing::Open(evidence),
+        Err(steps) if scene.seen.binlog.cluster.is_unknown() || scene.seen.binlog.parameters.is_unknown() => {
+            Standing::Unknown(steps.waiting.first().map_or_else(String::new, |wait| wait.message.clone()))
+        }
+        Err(steps) => Standing::Closed(why_not_in_effect(&steps)),
+    }
+}
+
+/// What is still to be done about the binary log, in words.
+fn why_not_in_effect(steps: &Steps<binlog::BinlogAction>) -> String {
+    let blocks = steps.blocked.iter().map(|block| block.message.clone());
+    let waits = steps.waiting.iter().map(|wait| wait.message.clone());
+    let actions = steps.actions.iter().map(|action| format!("next: {action}"));
+    blocks.chain(waits).chain(actions).next().unwrap_or_else(|| "not in effect yet".into())
 }
 
 /// What the binlog room needs of the spec and of now.

@@ -12,7 +12,7 @@ use super::operator::Scenario;
 use super::stage::{Request, rehearse};
 use super::verdict::Verdict;
 use crate::sim::monitor::Violation;
-use crate::sim::report::Payments;
+use crate::sim::report::PaymentCounts;
 use crate::spec::Migration;
 
 /// A seed that broke something.
@@ -41,8 +41,8 @@ pub struct Campaign {
     pub runs: u64,
     /// How the runs ended, counted.
     pub outcomes: BTreeMap<String, u64>,
-    /// Payments of all runs.
-    pub payments: Payments,
+    /// PaymentCounts of all runs.
+    pub payments: PaymentCounts,
     /// The seed with the longest pause of writes, and that pause.
     pub worst_write_pause: Option<WorstPause>,
     /// The longest pause of writes on the way back.
@@ -114,7 +114,7 @@ fn summary(migration: &Migration, request: &Request, verdicts: &BTreeMap<u64, Ve
         faults: request.faults.clone(),
         runs: verdicts.len() as u64,
         outcomes: BTreeMap::new(),
-        payments: Payments::default(),
+        payments: PaymentCounts::default(),
         worst_write_pause: None,
         worst_rollback_write_pause: None,
         simulated_seconds: 0,

@@ -18,11 +18,12 @@ use crate::journal::{Journal, JournalPlace};
 use crate::migration::facts::Latch;
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
-use crate::names::{Side, region_of};
+use crate::names::{Direction, Side, region_of};
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
+use crate::sim::wire::Cloud;
 use crate::sim::wire::connector::transport_that_crashes;
 use crate::sim::{SharedWorld, World};
 use crate::spec::{Migration, Phase};
@@ -134,7 +135,8 @@ impl<'a> Stage<'a> {
         let begins: Timestamp = BEGINS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let clock = Clock::starting_at(begins);
         let mut rng = fastrand::Rng::with_seed(request.seed);
-        let world = World::new(migration, Setting::of(migration), request.profile.clone(), rng.u64(..), begins);
+        let mut world = World::new(migration, Setting::of(migration), request.profile.clone(), rng.u64(..), begins);
+        world.monitor.note_pause_budget(migration.spec.cutover.write_pause_budget.duration());
         let crash = match request.kill {
             Kill::ByProfile => CrashSwitch::with_chance(request.profile.controller_crash, rng.fork()),
             Kill::AtPlace(number) => CrashSwitch::armed_for(number),
@@ -210,9 +212,8 @@ impl<'a> Stage<'a> {
                     let what = format!("kills the controller at {:?}", crash.place);
                     self.timeline.say(self.clock.now(), Who::World, what);
                     self.skew = self.next_skew();
-                    self.world().controller_down();
                     self.clock.sleep(RESTART).await;
-                    self.world().controller_up();
+                    self.world().monitor.note_controller_down(RESTART);
                     None
                 }
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -246,7 +247,7 @@ impl<'a> Stage<'a> {
         if self.request.profile.clock_steps == 0 {
             return SignedDuration::ZERO;
         }
-        self.world().count_fault("clockStep");
+        self.world().faults().count("clock_step");
         SignedDuration::from_secs(self.rng.i64(-50..=50))
     }
 
@@ -256,7 +257,7 @@ impl<'a> Stage<'a> {
         let now = self.clock.now();
         if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
             self.stalled = Stalled::Once;
-            self.world().stall_forward(after(now, STALL));
+            self.world().dms.stall(Direction::Forward, after(now, STALL));
             self.timeline.say(now, Who::World, "the forward stream stands still for a while");
         }
         self.count_attempt(status);
@@ -304,14 +305,14 @@ impl<'a> Stage<'a> {
     /// Faults off: the world is left alone for a day, and the controller must not find anything to do in it.
     async fn settle(&mut self) {
         self.crash.disarm();
-        self.world().quiet();
+        self.world().faults().quiet();
         for number in 0..SETTLING_PASSES {
             let Some(report) = self.turn().await else { continue };
             let may_still_act = number < SETTLING_PASSES - PASSES_THAT_MUST_PLAN_NOTHING;
             if !report.deeds.is_empty() && !may_still_act {
                 let deeds: Vec<String> = report.deeds.iter().map(|deed| deed.action.to_string()).collect();
                 let at = self.clock.now();
-                self.world().violate("L1", at, format!("a settled world is changed: {}", deeds.join("; ")));
+                self.world().monitor.report("L1", at, format!("a settled world is changed: {}", deeds.join("; ")));
             }
             self.timeline.note(&report.status);
             self.clock.sleep(Duration::from_secs(8 * 3600)).await;
@@ -337,13 +338,11 @@ impl<'a> Stage<'a> {
         };
         let report = {
             let mut world = self.world();
-            world.advance_to(now);
-            if ended {
-                world.final_check(authoritative);
-            } else {
-                world.violate("L1", now, format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)));
+            world.advance(now);
+            if !ended {
+                world.monitor.report("L1", now, format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)));
             }
-            world.report()
+            world.report(authoritative)
         };
         let verdict = Verdict {
             migration: self.name,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::operator::Scenario;
 use super::timeline::PhaseEntry;
 use crate::sim::monitor::Violation;
-use crate::sim::report::Payments;
+use crate::sim::report::PaymentCounts;
 
 /// The result of one rehearsal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub struct Verdict {
     /// Attempts, with how each ended.
     pub attempts: Vec<Attempt>,
     /// The customers' side.
-    pub payments: Payments,
+    pub payments: PaymentCounts,
     /// From the last payment accepted on legacy to the first accepted on the target, where the attempt went through.
     pub write_pause_seconds: Option<f64>,
     /// The same for the way back.

@@ -182,3 +182,14 @@ fn masked(line: &str) -> String {
     };
     format!("{}{}", &line[..colon], "*".repeat(line.len() - colon))
 }
+
+impl std::fmt::Display for Finding {
+    /// One line, for a log or a status: where, what, and what would be accepted.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some(place) = &self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": {}: {} (accepted: {})", self.path, self.found, self.accepted)
+    }
+}

@@ -143,3 +143,15 @@ impl fmt::Display for BinlogAction {
         }
     }
 }
+
+impl BinlogSighting {
+    /// Nothing is known, and this is why.
+    pub fn unknown(why: impl fmt::Display) -> Self {
+        Self {
+            cluster: Sighting::unknown(&why),
+            parameters: Sighting::unknown(&why),
+            shared_with: Sighting::unknown(&why),
+            in_effect: Sighting::unknown(&why),
+        }
+    }
+}

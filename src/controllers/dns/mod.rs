@@ -178,3 +178,10 @@ impl fmt::Display for DnsAction {
         }
     }
 }
+
+impl DnsSighting {
+    /// Nothing is known, and this is why.
+    pub fn unknown(why: impl fmt::Display) -> Self {
+        Self { public: Sighting::unknown(&why), shadow: Sighting::unknown(&why), change: Sighting::unknown(&why) }
+    }
+}

@@ -98,3 +98,10 @@ impl fmt::Display for RedirectAction {
         }
     }
 }
+
+impl RedirectSighting {
+    /// Nothing is known, and this is why.
+    pub fn unknown(why: impl fmt::Display) -> Self {
+        Self { listener: Sighting::unknown(&why), targets: Sighting::unknown(&why) }
+    }
+}

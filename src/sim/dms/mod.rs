@@ -125,6 +125,12 @@ impl Dms {
         tasks.fold(self.retired[slot(direction)], fold)
     }
 
+    /// Lets no change of a direction arrive before `until`.
+    pub fn stall(&mut self, direction: Direction, until: Timestamp) {
+        let tasks = self.tasks.iter_mut().filter(|task| task.direction == direction);
+        tasks.filter_map(|task| task.mover.as_mut()).for_each(|mover| mover.stall(until));
+    }
+
     /// Whether a task of this direction runs.
     pub fn is_running(&self, direction: Direction) -> bool {
         self.tasks.iter().any(|task| task.direction == direction && task.status == Status::Running)

@@ -106,6 +106,8 @@ pub struct Mover {
     policies: Policies,
     markers: MarkerSchema,
     lag: Duration,
+    /// Changes arrive no earlier than this, however small the lag is.
+    stalled_until: Timestamp,
 }
 
 impl Mover {
@@ -156,7 +158,7 @@ impl Mover {
         let tables = selection.tables.iter().map(progress).collect();
         // Until the first batch: the middle of what is normal.
         let lag = Duration::from_secs(1);
-        Self { tables, next_seq, direction, policies, markers: selection.markers, lag }
+        Self { tables, next_seq, direction, policies, markers: selection.markers, lag, stalled_until: Timestamp::MIN }
     }
 
     /// Plans the load of every table that is not loaded yet, one after another, over `whole` in all.
