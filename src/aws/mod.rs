@@ -55,9 +55,7 @@ macro_rules! client {
                 .time_source($clock.clone())
                 .sleep_impl($clock.clone())
                 // The SDK's token buckets are static for the process: two clients must not spend each other's.
-                .retry_partition(
-                    RetryPartition::custom(stringify!($service)).token_bucket(TokenBucket::unlimited()).build(),
-                )
+                .retry_partition(RetryPartition::custom(stringify!($service)).token_bucket(TokenBucket::unlimited()).build())
                 .build(),
         )
     };

@@ -79,7 +79,9 @@ fn flaw(body: &[u8], announced: Option<usize>, success: bool) -> Option<String> 
     let text = body.trim_ascii();
     match text.first() {
         Some(b'<') if !is_closed(text) => Some("the XML root element is not closed".to_owned()),
-        Some(b'{') => serde_json::from_slice::<serde::de::IgnoredAny>(text).err().map(|error| format!("the JSON ends early: {error}")),
+        Some(b'{') => {
+            serde_json::from_slice::<serde::de::IgnoredAny>(text).err().map(|error| format!("the JSON ends early: {error}"))
+        }
         Some(b'<') => None,
         // Every successful answer of these four services is an XML or a JSON document; a refusal may be a proxy's plain text.
         Some(_) if success => Some("the body is neither XML nor JSON".to_owned()),

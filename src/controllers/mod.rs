@@ -16,6 +16,18 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
+use crate::sighting::Sighting;
+
+/// A finished read as a sighting: a fault is ignorance, never absence.
+fn sighted<T>(read: Result<Option<T>, Fault>) -> Sighting<T> {
+    match read {
+        Ok(Some(found)) => Sighting::Present(found),
+        Ok(None) => Sighting::Absent,
+        Err(fault) => Sighting::unknown(fault),
+    }
+}
+
 /// What one controller would do next, and what keeps it from doing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an unread plan is not actionable"]

@@ -3,6 +3,7 @@
 //! A cluster parameter group only wishes; the log is written once the writer has been rebooted with it, and that is believed
 //! only when both the API (`in-sync`) and SQL (`@@binlog_format`) say so.
 
+pub mod aws;
 mod plan;
 
 use std::collections::BTreeMap;

@@ -60,7 +60,8 @@ fn group_is_ours_alone(seen: &BinlogSighting, terms: &BinlogTerms) -> Result<(),
     let others = known("ParameterGroupUsersUnknown", &seen.shared_with)?.map_or(&[][..], Vec::as_slice);
     if !others.is_empty() {
         let others: Vec<&str> = others.iter().map(|other| other.as_str()).collect();
-        let message = format!("the parameter group {} is also used by {}; give this cluster its own", terms.group, others.join(", "));
+        let message =
+            format!("the parameter group {} is also used by {}; give this cluster its own", terms.group, others.join(", "));
         return Err(Steps::block(Block::new("ParameterGroupShared", message)));
     }
     if terms.group.as_str().starts_with("default.") {
@@ -107,7 +108,8 @@ fn writer_is_in_sync<'a>(cluster: &'a Cluster, terms: &BinlogTerms) -> Result<&'
         "in-sync" => Ok(writer.instance.as_str()),
         "pending-reboot" => Err(reboot(writer, cluster, terms)),
         "failed-to-apply" => {
-            let message = format!("RDS could not apply the parameter group to the writer {}; look at its events", writer.instance);
+            let message =
+                format!("RDS could not apply the parameter group to the writer {}; look at its events", writer.instance);
             Err(Steps::block(Block::new("ParameterGroupFailed", message)))
         }
         other => {

@@ -1,5 +1,6 @@
 //! Route 53 records: the public name, switched by compare-and-swap, and the shadow name.
 
+pub mod aws;
 mod plan;
 
 use std::fmt;

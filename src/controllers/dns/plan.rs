@@ -44,7 +44,11 @@ fn public(wished: Side, seen: &DnsSighting, dns: &DnsTerms, last_flip: Option<Dn
     };
     match pointing(&seen.public, dns) {
         Sighting::Present(Pointing::At { side, ttl_seconds }) if side == wished => {
-            if wished == Side::Legacy { lower_ttl(records, ttl_seconds, dns) } else { Steps::settled() }
+            if wished == Side::Legacy {
+                lower_ttl(records, ttl_seconds, dns)
+            } else {
+                Steps::settled()
+            }
         }
         Sighting::Present(Pointing::At { side: _, ttl_seconds: _ }) => flip(wished, records, seen, dns, last_flip),
         Sighting::Present(Pointing::Foreign(found)) => {

@@ -13,8 +13,7 @@ pub fn judge(view: &DatabaseView, accounts: &[Account]) -> FenceState {
     if accounts.is_empty() {
         return FenceState::Between("no account was given, so nothing is proven".to_owned());
     }
-    let looks: Vec<(&Account, Option<&AccountView>)> =
-        accounts.iter().map(|account| (account, seen(view, account))).collect();
+    let looks: Vec<(&Account, Option<&AccountView>)> = accounts.iter().map(|account| (account, seen(view, account))).collect();
     let all = |holds: fn(&AccountView) -> bool| looks.iter().all(|(_, look)| look.is_some_and(holds));
     if all(is_shut) && view.open_transactions == 0 {
         FenceState::Closed { position: view.position.clone() }
@@ -79,8 +78,7 @@ fn close(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps
 }
 
 fn missing(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps<FenceAction> {
-    let missing: Vec<&str> =
-        accounts.iter().filter(|account| seen(view, account).is_none()).map(Account::as_str).collect();
+    let missing: Vec<&str> = accounts.iter().filter(|account| seen(view, account).is_none()).map(Account::as_str).collect();
     if missing.is_empty() {
         return Steps::settled();
     }

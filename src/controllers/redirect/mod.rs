@@ -1,5 +1,6 @@
 //! The load balancer: the listener that redirects plain HTTP to HTTPS, and the health of the targets behind it.
 
+pub mod aws;
 mod plan;
 
 use std::fmt;

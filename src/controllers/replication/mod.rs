@@ -1,5 +1,6 @@
 //! DMS replication tasks: forward (full load and CDC) and reverse (CDC only).
 
+pub mod aws;
 mod plan;
 pub mod settings;
 

@@ -1,7 +1,7 @@
 //! The next step of each DMS task, with only those start types that DMS accepts in the state found.
 
 use super::{
-    Connection, ReplicationAction, ReplicationSighting, ReplicationWish, Reloads, StartType, TableState, TableStatistic, Task,
+    Connection, Reloads, ReplicationAction, ReplicationSighting, ReplicationWish, StartType, TableState, TableStatistic, Task,
     TaskStatus, TaskWish, Wiring, endpoints,
 };
 use crate::controllers::{Block, Steps, Wait};
@@ -42,7 +42,8 @@ impl Room<'_> {
             Sighting::Absent => return self.absent(wish),
         };
         if let Wiring::Foreign(how) = &task.wiring {
-            let message = format!("the {direction} task is somebody else's: {how}; it is left alone, rename it or correct the spec");
+            let message =
+                format!("the {direction} task is somebody else's: {how}; it is left alone, rename it or correct the spec");
             return Steps::block(Block::new("ForeignTask", message));
         }
         match wish {
@@ -73,11 +74,7 @@ impl Room<'_> {
         match &task.status {
             TaskStatus::Running => self.stop(task),
             TaskStatus::Ready | TaskStatus::Stopped | TaskStatus::Failed => {
-                if self.direction == Direction::Reverse && task.started_before {
-                    self.delete(task)
-                } else {
-                    self.connections()
-                }
+                if self.direction == Direction::Reverse && task.started_before { self.delete(task) } else { self.connections() }
             }
             moving => self.moving(moving),
         }
@@ -215,7 +212,9 @@ fn errored_tables(direction: Direction, reloads: &Reloads, seen: &ReplicationSig
         (Direction::Forward, Reloads::Forbidden) => {
             give_up(direction, &errored, "a reload is out of the question while a fence stands or the target has rows of its own")
         }
-        (Direction::Reverse, _) => give_up(direction, &errored, "a CDC-only task cannot reload them, so a rollback would lose rows"),
+        (Direction::Reverse, _) => {
+            give_up(direction, &errored, "a CDC-only task cannot reload them, so a rollback would lose rows")
+        }
     }
 }
 

@@ -128,11 +128,8 @@ fn each_start_type_is_used_only_where_dms_accepts_it() {
 
 #[test]
 fn a_reverse_task_is_never_started_from_now() {
-    let steps = planned(
-        Direction::Reverse,
-        running(None),
-        &seen(Direction::Reverse, Sighting::Present(task(TaskStatus::Ready, false))),
-    );
+    let steps =
+        planned(Direction::Reverse, running(None), &seen(Direction::Reverse, Sighting::Present(task(TaskStatus::Ready, false))));
     assert!(steps.actions.is_empty());
     assert_eq!(steps.blocked[0].reason.0, "NoStartPosition");
 }

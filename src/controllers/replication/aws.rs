@@ -1,0 +1,275 @@
+//! DMS: what is seen there, and the room's calls.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_databasemigration::types::{
+    Connection as DmsConnection, Filter, MigrationTypeValue, ReplicationTask, StartReplicationTaskTypeValue, TableStatistics,
+    TableToReload,
+};
+use futures_util::future::{join, join_all};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::settings::{drift, table_mappings, task_settings};
+use super::{
+    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
+    Wiring, endpoints,
+};
+use crate::aws::classify::{fault, unbuilt};
+use crate::aws::{Aws, Freshness, Service};
+use crate::controllers::sighted;
+use crate::fault::Fault;
+use crate::names::{Direction, EndpointArn, TableName, TaskArn, TaskIdentifier};
+use crate::sighting::Sighting;
+use crate::spec::Migration;
+
+/// Looks at both tasks, their tables and the connection tests. Failed reads are `Unknown`.
+pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness) -> ReplicationSighting {
+    let look = Look { aws, migration, freshness: aws.reads.from_now(freshness) };
+    let ((forward, forward_tables), ((reverse, reverse_tables), connections)) =
+        join(look.task(Direction::Forward), join(look.task(Direction::Reverse), look.connections())).await;
+    ReplicationSighting { forward, reverse, forward_tables, reverse_tables, connections }
+}
+
+/// Makes one call. Whatever was read of DMS before it is not believed any more.
+pub async fn act(aws: &Aws, migration: &Migration, action: &ReplicationAction) -> Result<(), Fault> {
+    let _stale = aws.reads.changing(Service::Dms);
+    match action {
+        ReplicationAction::TestConnection { endpoint } => test_connection(aws, migration, endpoint).await,
+        ReplicationAction::CreateTask { direction } => create_task(aws, migration, *direction).await,
+        ReplicationAction::StartTask { direction: _, task, how } => start_task(aws, task, how).await,
+        ReplicationAction::StopTask { direction: _, task } => {
+            let call = aws.dms.stop_replication_task().replication_task_arn(task.as_str());
+            call.send().await.map(drop).map_err(|error| fault(format!("StopReplicationTask {task}"), &error))
+        }
+        ReplicationAction::DeleteTask { direction: _, task } => {
+            let call = aws.dms.delete_replication_task().replication_task_arn(task.as_str());
+            call.send().await.map(drop).map_err(|error| fault(format!("DeleteReplicationTask {task}"), &error))
+        }
+        ReplicationAction::ReloadTables { task, tables } => reload_tables(aws, task, tables).await,
+    }
+}
+
+/// Where the settings of one direction's task differ from what a new task would be given. Reported, never corrected: DMS
+/// refuses to change a running task, and stopping one for its settings is a person's decision.
+pub async fn settings_drift(aws: &Aws, migration: &Migration, direction: Direction) -> Sighting<Vec<String>> {
+    let identifier = identifier(direction, migration);
+    let attempted = format!("DescribeReplicationTasks {identifier}");
+    let filter = match Filter::builder().name("replication-task-id").values(identifier.as_str()).build() {
+        Ok(filter) => filter,
+        Err(error) => return Sighting::unknown(unbuilt(attempted, &error)),
+    };
+    let answer = match aws.dms.describe_replication_tasks().filters(filter).send().await {
+        Ok(answer) => answer,
+        Err(error) => return Sighting::unknown(fault(attempted, &error)),
+    };
+    let Some(task) = answer.replication_tasks().first() else { return Sighting::Absent };
+    match serde_json::from_str::<Value>(task.replication_task_settings().unwrap_or_default()) {
+        Ok(found) => Sighting::Present(drift(&task_settings(migration), &found)),
+        Err(error) => Sighting::unknown(format!("{attempted}: the settings are not JSON: {error}")),
+    }
+}
+
+const fn identifier(direction: Direction, migration: &Migration) -> &TaskIdentifier {
+    match direction {
+        Direction::Forward => &migration.spec.replication.forward.identifier,
+        Direction::Reverse => &migration.spec.replication.reverse.identifier,
+    }
+}
+
+const fn migration_type(direction: Direction) -> MigrationTypeValue {
+    match direction {
+        Direction::Forward => MigrationTypeValue::FullLoadAndCdc,
+        Direction::Reverse => MigrationTypeValue::Cdc,
+    }
+}
+
+async fn test_connection(aws: &Aws, migration: &Migration, endpoint: &EndpointArn) -> Result<(), Fault> {
+    let instance = migration.spec.replication.instance_arn.as_str();
+    let call = aws.dms.test_connection().replication_instance_arn(instance).endpoint_arn(endpoint.as_str());
+    call.send().await.map(drop).map_err(|error| fault(format!("TestConnection {endpoint}"), &error))
+}
+
+async fn create_task(aws: &Aws, migration: &Migration, direction: Direction) -> Result<(), Fault> {
+    let identifier = identifier(direction, migration);
+    let [source, target] = endpoints(direction, migration);
+    let call = aws
+        .dms
+        .create_replication_task()
+        .replication_task_identifier(identifier.as_str())
+        .source_endpoint_arn(source.as_str())
+        .target_endpoint_arn(target.as_str())
+        .replication_instance_arn(migration.spec.replication.instance_arn.as_str())
+        .migration_type(migration_type(direction))
+        .table_mappings(table_mappings(migration).to_string())
+        .replication_task_settings(task_settings(migration).to_string());
+    call.send().await.map(drop).map_err(|error| fault(format!("CreateReplicationTask {identifier}"), &error))
+}
+
+async fn start_task(aws: &Aws, task: &TaskArn, how: &StartType) -> Result<(), Fault> {
+    let call = aws.dms.start_replication_task().replication_task_arn(task.as_str());
+    let call = match how {
+        StartType::First => call.start_replication_task_type(StartReplicationTaskTypeValue::StartReplication),
+        StartType::FromPosition(position) => call
+            .start_replication_task_type(StartReplicationTaskTypeValue::StartReplication)
+            .cdc_start_position(position.to_string()),
+        StartType::Resume => call.start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing),
+    };
+    call.send().await.map(drop).map_err(|error| fault(format!("StartReplicationTask {task}"), &error))
+}
+
+async fn reload_tables(aws: &Aws, task: &TaskArn, tables: &[TableName]) -> Result<(), Fault> {
+    let attempted = format!("ReloadTables {task}");
+    let reload = |name: &TableName| TableToReload::builder().schema_name(&name.schema).table_name(&name.table).build();
+    let built: Result<Vec<TableToReload>, _> = tables.iter().map(reload).collect();
+    let built = built.map_err(|error| unbuilt(attempted.as_str(), &error))?;
+    // Remembered before the call: an answer that gets lost may have been applied.
+    aws.reads.reload_asked(task, tables);
+    let call = aws.dms.reload_tables().replication_task_arn(task.as_str()).set_tables_to_reload(Some(built));
+    call.send().await.map(drop).map_err(|error| fault(attempted, &error))
+}
+
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    aws: &'a Aws,
+    migration: &'a Migration,
+    freshness: Freshness,
+}
+
+impl Look<'_> {
+    /// One direction's task, and its tables once it has run.
+    async fn task(self, direction: Direction) -> (Sighting<Task>, Sighting<Vec<TableStatistic>>) {
+        let found = self.aws.task(identifier(direction, self.migration), self.freshness).await;
+        let task = sighted(found).map(|task| read_task(&task, direction, self.migration));
+        let tables = match &task {
+            Sighting::Present(task) if task.started_before => self.tables(&task.arn).await,
+            Sighting::Present(_) | Sighting::Absent => Sighting::Absent,
+            Sighting::Unknown { why } => Sighting::unknown(why),
+        };
+        (task, tables)
+    }
+
+    async fn tables(self, task: &TaskArn) -> Sighting<Vec<TableStatistic>> {
+        let found = sighted(self.aws.tables(task, self.freshness).await);
+        found.map(|tables| {
+            let mut tables: Vec<TableStatistic> = tables.iter().map(read_table).collect();
+            for it in &mut tables {
+                if it.state == TableState::Error && self.aws.reads.predates_reload(task, &it.table, it.updated_at) {
+                    it.state = TableState::Reloading;
+                }
+            }
+            tables
+        })
+    }
+
+    /// The tests of all four endpoints, out of one listing.
+    async fn connections(self) -> BTreeMap<EndpointArn, Sighting<Connection>> {
+        let instance = &self.migration.spec.replication.instance_arn;
+        let all = [Direction::Forward, Direction::Reverse].map(|direction| endpoints(direction, self.migration));
+        let reads = all.into_iter().flatten().map(|endpoint| async move {
+            let found = self.aws.connection(endpoint, instance, self.freshness).await;
+            (endpoint.clone(), sighted(found).map(|connection| read_connection(&connection)))
+        });
+        join_all(reads).await.into_iter().collect()
+    }
+}
+
+fn read_task(task: &ReplicationTask, direction: Direction, migration: &Migration) -> Task {
+    let stats = task.replication_task_stats();
+    let status = read_status(task.status().unwrap_or_default());
+    let has_run = matches!(status, TaskStatus::Running | TaskStatus::Stopping | TaskStatus::Stopped);
+    let was_started = task.replication_task_start_date().is_some()
+        || stats.is_some_and(|stats| stats.start_date().is_some() || stats.fresh_start_date().is_some());
+    Task {
+        arn: TaskArn::from(task.replication_task_arn().unwrap_or_default()),
+        started_before: has_run || was_started,
+        status,
+        migration_type: task.migration_type().map(|word| word.as_str().to_owned()).unwrap_or_default(),
+        wiring: wiring(task, direction, migration),
+        stop_reason: task.stop_reason().map(str::to_owned),
+        last_failure: task.last_failure_message().map(str::to_owned),
+        full_load_percent: stats.map_or(0, |stats| stats.full_load_progress_percent()),
+        tables_errored: stats.map_or(0, |stats| stats.tables_errored()),
+        tables_loading: stats.map_or(0, |stats| stats.tables_loading() + stats.tables_queued()),
+    }
+}
+
+fn wiring(task: &ReplicationTask, direction: Direction, migration: &Migration) -> Wiring {
+    let [source, target] = endpoints(direction, migration);
+    let wished_type = migration_type(direction);
+    let parts = [
+        ("source endpoint", task.source_endpoint_arn(), source.as_str()),
+        ("target endpoint", task.target_endpoint_arn(), target.as_str()),
+        ("replication instance", task.replication_instance_arn(), migration.spec.replication.instance_arn.as_str()),
+        ("migration type", task.migration_type().map(MigrationTypeValue::as_str), wished_type.as_str()),
+    ];
+    let differs = |(what, found, wished): &(&str, Option<&str>, &str)| {
+        let found = found.unwrap_or("nothing");
+        (found != *wished).then(|| format!("its {what} is {found}, not {wished}"))
+    };
+    parts.iter().find_map(differs).map_or(Wiring::AsDeclared, Wiring::Foreign)
+}
+
+fn read_status(word: &str) -> TaskStatus {
+    match word {
+        "creating" => TaskStatus::Creating,
+        "ready" => TaskStatus::Ready,
+        "starting" => TaskStatus::Starting,
+        "running" => TaskStatus::Running,
+        "stopping" => TaskStatus::Stopping,
+        "stopped" => TaskStatus::Stopped,
+        "failed" => TaskStatus::Failed,
+        "modifying" => TaskStatus::Modifying,
+        "deleting" => TaskStatus::Deleting,
+        "testing" => TaskStatus::Testing,
+        other => TaskStatus::Other(other.to_owned()),
+    }
+}
+
+fn read_table(table: &TableStatistics) -> TableStatistic {
+    let updated_at = table.last_update_time().and_then(|time| Timestamp::from_nanosecond(time.as_nanos()).ok());
+    TableStatistic {
+        table: TableName::new(table.schema_name().unwrap_or_default(), table.table_name().unwrap_or_default()),
+        state: read_table_state(table.table_state().unwrap_or_default()),
+        validation: read_validation(table.validation_state().unwrap_or_default()),
+        full_load_rows: table.full_load_rows(),
+        updated_at,
+    }
+}
+
+fn read_table_state(word: &str) -> TableState {
+    match word {
+        "Table does not exist" => TableState::DoesNotExist,
+        "Before load" => TableState::BeforeLoad,
+        "Full load" => TableState::FullLoad,
+        "Table completed" => TableState::Completed,
+        "Table cancelled" => TableState::Cancelled,
+        "Table error" => TableState::Error,
+        "Table is being reloaded" => TableState::Reloading,
+        other => TableState::Other(other.to_owned()),
+    }
+}
+
+fn read_validation(word: &str) -> ValidationState {
+    let text = word.to_owned();
+    match word {
+        "Validated" => ValidationState::Validated,
+        "Pending records" | "Pending validation" | "Preparing table" | "Pending revalidation" => ValidationState::Pending(text),
+        "Mismatched records" | "Suspended records" | "Table error" | "Error" => ValidationState::Failed(text),
+        // "Not enabled", "No primary key", and words that this program does not know: nothing was validated.
+        _ => ValidationState::NotValidated(text),
+    }
+}
+
+fn read_connection(connection: &DmsConnection) -> Connection {
+    match connection.status().unwrap_or_default() {
+        "testing" => Connection::Testing,
+        "successful" => Connection::Successful,
+        "failed" => Connection::Failed(connection.last_failure_message().unwrap_or("no reason given").to_owned()),
+        other => Connection::Other(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[path = "aws_tests.rs"]
+mod tests;
