@@ -259,6 +259,21 @@ fn a_directory_that_refuses_files_is_reported_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn a_file_that_refuses_writes_is_reported_from_the_start_and_its_facts_are_known() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = file_in(&directory);
+    let before = tell(&open(&path).expect("a new journal"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).expect("a mode");
+    if fs::OpenOptions::new().append(true).open(&path).is_ok() {
+        return; // The superuser is not held back by modes; there is nothing to see.
+    }
+    let journal = open(&path).expect("it can be read");
+    assert_eq!(Some(journal.facts().as_ref()), before.last());
+    assert!(matches!(journal.standing(at(99)), Err(JournalError::ReadOnly { .. })));
+}
+
+#[test]
 fn a_directory_that_cannot_be_is_an_error_with_a_way_out() {
     let refusal = open(Path::new("/dev/null/payments.journal")).expect_err("no directory");
     assert!(matches!(refusal, JournalError::Io { .. }), "{refusal}");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bascule::clock::Clock;
@@ -247,4 +249,20 @@ async fn a_cancelled_wait_forgets_no_change() {
         }
         assert_eq!(said, [present(&file, &text)]);
     }
+}
+
+#[tokio::test]
+async fn reading_a_file_is_no_reason_to_read_it_again() {
+    let directory = directory();
+    let file = directory.path().join("payments.yaml");
+    write(&file, "bad, so that it is judged at every look");
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    let judge = move |bytes: &[u8]| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        parses(bytes)
+    };
+    let mut source = Source::new(&file, NEVER, Clock::system(), judge);
+    tokio::time::timeout(PATIENCE, source.changed()).await.expect("it is passed on in the end");
+    assert!(looks.load(Ordering::Relaxed) < 10, "{looks:?} looks at a file that did not change");
 }

@@ -20,6 +20,9 @@ use super::watch::Closing;
 /// When the process has no file descriptors left, asking again at once would only burn the processor.
 const PAUSE_AFTER_REFUSED_ACCEPT: Duration = Duration::from_millis(100);
 
+/// hyper refuses to work with less.
+const LEAST_HEAD_BYTES: usize = 8192;
+
 /// How much of this server a client may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -108,7 +111,7 @@ async fn attend(stream: TcpStream, _seat: OwnedSemaphorePermit, router: Router, 
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
-        .max_buf_size(limits.head_bytes)
+        .max_buf_size(limits.head_bytes.max(LEAST_HEAD_BYTES))
         .max_headers(limits.header_lines)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);

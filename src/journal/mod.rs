@@ -168,8 +168,14 @@ impl State {
 
 impl Journal {
     /// Opens the journal at `path`, or creates it and its directory. One process at a time; the lock ends with the process.
+    ///
+    /// A journal that can be read but not written opens too, and [`Journal::standing`] says so from the start.
     pub fn open(path: &Path, migration: &MigrationName, now: Timestamp) -> Result<Self, JournalError> {
-        Self::over(Disk::open(path, migration, now)?, migration)
+        let journal = Self::over(Disk::open(path, migration, now)?, migration)?;
+        let mut state = journal.lock();
+        state.trouble = state.disk.probe(now).err();
+        drop(state);
+        Ok(journal)
     }
 
     /// A journal that is gone when it is dropped: for rehearsals.

@@ -180,3 +180,51 @@ fn watcher(wake: Arc<Notify>) -> Option<RecommendedWatcher> {
     });
     watcher.inspect_err(|error| tracing::warn!(%error, "cannot watch files, polling only")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "payments.yaml";
+
+    fn source() -> Source<fn(&[u8]) -> bool> {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        Source::new("/nowhere/payments.yaml", Duration::from_secs(60), clock, |bytes| bytes.ends_with(b"end"))
+    }
+
+    /// What is said when a look sees `text` after `wait_ms` milliseconds.
+    async fn look(source: &mut Source<fn(&[u8]) -> bool>, wait_ms: u64, text: &str) -> Vec<SpecEvent> {
+        tokio::time::advance(Duration::from_millis(wait_ms)).await;
+        source.compare(BTreeMap::from([(PathBuf::from(PATH), Content::of(text.into()))]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beginning_that_happens_to_parse_does_not_count_when_the_rest_follows() {
+        let mut source = source();
+        assert_eq!(look(&mut source, 0, "phase, approvals, end").await.len(), 1);
+        assert_eq!(look(&mut source, 5, "phase, end").await, []);
+        assert_eq!(look(&mut source, 5, "phase, other approvals, end").await.len(), 1);
+        assert_eq!(look(&mut source, 100, "phase, other approvals, end").await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_file_counts_once_it_stayed_so() {
+        let mut source = source();
+        look(&mut source, 0, "phase, approvals, end").await;
+        assert_eq!(look(&mut source, 5, "phase, end").await, []);
+        assert!(source.patience() <= Duration::from_millis(21), "it is looked at again in time");
+        assert_eq!(look(&mut source, 19, "phase, end").await, []);
+        assert_eq!(look(&mut source, 1, "phase, end").await.len(), 1);
+        assert_eq!(source.patience(), Duration::from_secs(60), "and then only at the poll");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubted_change_that_was_taken_back_is_forgotten() {
+        let mut source = source();
+        look(&mut source, 0, "one end").await;
+        assert_eq!(look(&mut source, 1, "bad").await, []);
+        assert_eq!(look(&mut source, 1, "one end").await, []);
+        assert_eq!(look(&mut source, 300, "bad").await, [], "its settling time begins anew");
+        assert_eq!(look(&mut source, 250, "bad").await.len(), 1);
+    }
+}
