@@ -57,8 +57,8 @@ pub fn main() -> u8 {
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Status(args) => status::run(&args),
-        Verb::Validate(args) => validate::run(args),
-        Verb::Schema(args) => schema::run(args),
+        Verb::Validate(args) => validate::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
     }
 }

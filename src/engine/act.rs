@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::observe::{Eyes, within};
 use crate::clock::elapsed;
-use crate::controllers::binlog::{self, BinlogAction};
+use crate::controllers::binlog::{self, aws::Route};
 use crate::controllers::dns::{self, DnsAction};
 use crate::controllers::fence::FenceAction;
 use crate::controllers::redirect;
@@ -50,8 +50,10 @@ async fn carry_out(eyes: Eyes<'_>, migration: &Migration, action: &Action) -> Re
     match action {
         Action::Record(fact) => Ok(Some(fact.clone())),
         Action::Replication(action) => replication::aws::act(eyes.aws, migration, action).await.map(|()| None),
-        Action::Binlog(BinlogAction::SetRetention { hours }) => eyes.target.set_binlog_retention(eyes.epoch, *hours).await.map(|()| None),
-        Action::Binlog(action) => binlog::aws::act(eyes.aws, migration, action).await.map(|()| None),
+        Action::Binlog(action) => match binlog::aws::route(action) {
+            Route::Rds(call) => binlog::aws::act(eyes.aws, migration, call).await.map(|()| None),
+            Route::SetRetention(hours) => eyes.target.set_binlog_retention(eyes.epoch, hours).await.map(|()| None),
+        },
         Action::Redirect(action) => redirect::aws::act(eyes.aws, migration, action).await.map(|()| None),
         Action::Dns(change) => {
             let id = dns::aws::act(eyes.aws, migration, change).await?;

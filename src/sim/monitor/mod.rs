@@ -32,6 +32,12 @@ pub struct Violation {
     pub what: String,
 }
 
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {:.0}: {}", self.rule, self.at, self.what)
+    }
+}
+
 /// Who acts: what a human breaks is not the controller's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
