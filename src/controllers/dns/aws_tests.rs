@@ -139,10 +139,10 @@ async fn a_batch_deletes_the_record_as_it_is_kept_and_creates_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_changed_since_is_a_conflict_and_nothing_is_sent() {
+async fn when_the_record_changed_since_nothing_is_sent() {
     let (aws, log) = answering(|_| (200, list(&values("pay.example.com.", "A", 60, &["198.51.100.1"]), None)));
     let fault = act(&aws, &migration(), &lower_ttl()).await.expect_err("it changed");
-    assert!(matches!(fault.problem, Problem::Conflict { .. }), "{fault}");
+    assert!(matches!(fault.problem, Problem::WrongState { .. }), "{fault}");
     assert!(operations(&log).iter().all(|sent| sent.starts_with("GET")));
 }
 
