@@ -222,7 +222,12 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         }
         let (ticket, began) = (reads.ticket(), reads.clock.now());
         match fetch().await {
-            Ok(value) => Ok(slot.keep(Answer { ticket, began, value: Arc::new(value) }, reads.changed(service))),
+            Ok(value) => {
+                slot.failure = None;
+                let answer = Answer { ticket, began, value: Arc::new(value) };
+                slot.before = slot.latest.replace(answer.clone());
+                Ok(slot.pair(&answer, reads.changed(service)))
+            }
             Err(fault) => {
                 slot.failure = Some((ticket, fault.clone()));
                 Err(fault)
@@ -272,12 +277,6 @@ impl<V> Slot<V> {
             Freshness::UpTo(age) => latest.began <= now && elapsed(latest.began, now) <= age,
         };
         (young || latest.ticket > asked).then(|| self.pair(latest, changed))
-    }
-
-    fn keep(&mut self, answer: Answer<V>, changed: Ticket) -> Pair<V> {
-        self.failure = None;
-        self.before = self.latest.replace(answer.clone());
-        self.pair(&answer, changed)
     }
 
     fn pair(&self, latest: &Answer<V>, changed: Ticket) -> Pair<V> {

@@ -84,7 +84,8 @@ async fn as_kept(aws: &Aws, zone: &HostedZoneId, record: &RecordSet, attempted: 
     let found = aws.records(zone, &record.name, Freshness::Now).await?.unwrap_or_default();
     found.into_iter().find(|kept| read_record(kept) == *record).ok_or_else(|| {
         let message = format!("the {} record of {} is not what it was", record.record_type, record.name);
-        Fault { attempted: attempted.to_owned(), problem: Problem::Conflict { code: "RecordChanged".to_owned(), message } }
+        // Nothing was sent, and this second look may be the stale one: the next plan judges what is there.
+        Fault { attempted: attempted.to_owned(), problem: Problem::WrongState { code: "RecordChanged".to_owned(), message } }
     })
 }
 
