@@ -28,7 +28,7 @@ async fn json_goes_there_and_back_with_numeric_timestamps() {
         call.start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing).send().await.expect("answered");
     let task = answer.replication_task().expect("there");
     assert_eq!(task.replication_task_arn(), Some(TASK));
-    assert_eq!(task.replication_task_creation_date(), None);
+    assert_eq!(task.replication_task_creation_date().map(aws_smithy_types::DateTime::as_secs_f64), Some(1_590_524_772.505));
     let world = bench.world();
     assert_eq!(world.faults.calls.get("dms"), Some(&1));
     assert_eq!(world.faults.mutations.len(), 1);
