@@ -30,8 +30,9 @@ const CONNECTIONS_AT_MOST: usize = 256;
 const HEADERS_AT_MOST: usize = 64;
 /// Bytes of request head kept: hyper's smallest buffer is 8 KiB.
 const HEAD_AT_MOST: usize = 16 * 1024;
-/// How long a client may take to send its headers, or its body. Somebody's slowness must not hold a place for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to send its headers (and so may be idle), or its body: longer than a controller's slowest poll,
+/// while somebody's slowness does not hold a place for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a failed accept (no more files) is waited out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

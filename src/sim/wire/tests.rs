@@ -105,6 +105,12 @@ async fn a_server_error_says_so_and_health_has_its_own() {
     let bench = bench(FaultProfile { server_error: 1.0, ..FaultProfile::calm() });
     let broken = bench.aws.rds.describe_db_clusters().send().await.expect_err("broken");
     assert!(broken.raw_response().is_some_and(|raw| raw.status().is_server_error()));
+    for _ in 0..10 {
+        bench.aws.rds.failover_db_cluster().db_cluster_identifier("payments").send().await.expect_err("broken");
+        bench.pass(60).await;
+    }
+    let failovers = bench.world().rds.reboots().len() / 2;
+    assert!((1..10).contains(&failovers), "some were applied before the server broke, some were not: {failovers}");
     let health = bench.aws.elb.describe_target_health().target_group_arn("x").send().await.expect_err("broken");
     assert_eq!(code_of(&health), "HealthUnavailable");
 }
