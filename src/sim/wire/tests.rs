@@ -216,6 +216,19 @@ fn a_body_over_the_limit_is_refused_unread() {
     assert_eq!(opened.expect("for DMS").call.expect_err("refused").status, 413);
 }
 
+#[test]
+fn a_body_nested_as_deep_as_it_may_be_long_is_refused() {
+    let path = format!("/2013-04-01/hostedzone/{ZONE}/rrset");
+    for body in ["<a>".repeat(BODY_AT_MOST / 3), format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000))] {
+        let (service, answer) = answer_at_once(&received("POST", &path, body.as_bytes())).expect("for Route 53");
+        assert!(answer.status == 400 && is_shaped(service, &answer));
+    }
+    let json = "[".repeat(BODY_AT_MOST);
+    let request = Received { target: Some("AmazonDMSv20160101.DescribeEndpoints"), ..received("POST", "/", json.as_bytes()) };
+    let (service, answer) = answer_at_once(&request).expect("for DMS");
+    assert!(answer.status == 400 && is_shaped(service, &answer));
+}
+
 /// Whether an answer has the shape that its service's clients can read.
 fn is_shaped(service: Service, answer: &super::WireAnswer) -> bool {
     match service {
