@@ -64,13 +64,15 @@ fn apply<C: Cloud>(world: &mut C, clock: &Clock, opened: Opened, is_read: bool, 
     if !is_read {
         world.faults().mutations.push((now, opened.service, opened.operation.clone()));
     }
-    let key = opened.key;
+    let (key, service) = (opened.key, opened.service);
     let mut answer = handle(world, opened);
     if is_read && answer.status == 200 {
         world.faults().remember(now, key, &answer);
     }
-    if fault == Some(&CallFault::TruncatedBody) {
-        answer.sent = world.faults().cut(answer.body.len());
+    match fault {
+        Some(CallFault::TruncatedBody) => answer.sent = world.faults().cut(answer.body.len()),
+        Some(CallFault::BrokenAfter(refusal)) => answer = close::refusal(service, refusal, answer.request_id),
+        Some(CallFault::Refused(_) | CallFault::TimeoutBefore | CallFault::TimeoutAfter | CallFault::StaleRead) | None => {}
     }
     answer
 }

@@ -28,7 +28,7 @@ async fn json_goes_there_and_back_with_numeric_timestamps() {
         call.start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing).send().await.expect("answered");
     let task = answer.replication_task().expect("there");
     assert_eq!(task.replication_task_arn(), Some(TASK));
-    assert_eq!(task.replication_task_creation_date(), None);
+    assert_eq!(task.replication_task_creation_date().map(aws_smithy_types::DateTime::as_secs_f64), Some(1_590_524_772.505));
     let world = bench.world();
     assert_eq!(world.faults.calls.get("dms"), Some(&1));
     assert_eq!(world.faults.mutations.len(), 1);
@@ -105,6 +105,12 @@ async fn a_server_error_says_so_and_health_has_its_own() {
     let bench = bench(FaultProfile { server_error: 1.0, ..FaultProfile::calm() });
     let broken = bench.aws.rds.describe_db_clusters().send().await.expect_err("broken");
     assert!(broken.raw_response().is_some_and(|raw| raw.status().is_server_error()));
+    for _ in 0..10 {
+        bench.aws.rds.failover_db_cluster().db_cluster_identifier("payments").send().await.expect_err("broken");
+        bench.pass(60).await;
+    }
+    let failovers = bench.world().rds.reboots().len() / 2;
+    assert!((1..10).contains(&failovers), "some were applied before the server broke, some were not: {failovers}");
     let health = bench.aws.elb.describe_target_health().target_group_arn("x").send().await.expect_err("broken");
     assert_eq!(code_of(&health), "HealthUnavailable");
 }
@@ -208,6 +214,19 @@ fn a_body_over_the_limit_is_refused_unread() {
     let body = vec![b'{'; BODY_AT_MOST + 1];
     let opened = open(&Received { target: Some("AmazonDMSv20160101.DescribeEndpoints"), ..received("POST", "/", &body) });
     assert_eq!(opened.expect("for DMS").call.expect_err("refused").status, 413);
+}
+
+#[test]
+fn a_body_nested_as_deep_as_it_may_be_long_is_refused() {
+    let path = format!("/2013-04-01/hostedzone/{ZONE}/rrset");
+    for body in ["<a>".repeat(BODY_AT_MOST / 3), format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000))] {
+        let (service, answer) = answer_at_once(&received("POST", &path, body.as_bytes())).expect("for Route 53");
+        assert!(answer.status == 400 && is_shaped(service, &answer));
+    }
+    let json = "[".repeat(BODY_AT_MOST);
+    let request = Received { target: Some("AmazonDMSv20160101.DescribeEndpoints"), ..received("POST", "/", json.as_bytes()) };
+    let (service, answer) = answer_at_once(&request).expect("for DMS");
+    assert!(answer.status == 400 && is_shaped(service, &answer));
 }
 
 /// Whether an answer has the shape that its service's clients can read.
