@@ -43,7 +43,7 @@ const KNOWN_KEYWORDS: [&str; 23] = [
 /// Every fault of shape in `root`.
 pub fn faults(root: &Node, schema: &Schema, text: &str) -> Vec<Finding> {
     let mut walk = Walk { definitions: &schema["definitions"], text, findings: Vec::new() };
-    walk.visit(Spot { node: root, path: String::new(), name: 0..0 }, schema);
+    walk.visit(&Spot { node: root, path: String::new(), name: 0..0 }, schema);
     walk.findings
 }
 
@@ -88,23 +88,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn visit(&mut self, spot: Spot<'_>, schema: &'a Schema) {
+    fn visit(&mut self, spot: &Spot<'_>, schema: &'a Schema) {
         let (schema, definition) = self.resolve(schema);
         let form = definition.or(schema["format"].as_str()).and_then(Form::of);
         if let Some(choices) = schema["oneOf"].as_array() {
             return if choices.iter().all(|choice| choice["const"].is_string()) {
-                self.visit_word(&spot, choices)
+                self.visit_word(spot, choices)
             } else {
-                self.visit_choice(&spot, choices)
+                self.visit_choice(spot, choices)
             };
         }
         match (schema["type"].as_str(), &spot.node.value) {
-            (Some("object"), Value::Mapping(entries)) => self.visit_mapping(&spot, entries, schema),
-            (Some("array"), Value::Sequence(nodes)) => self.visit_sequence(&spot, nodes, schema),
-            (Some("integer"), Value::Integer(number)) => self.visit_number(&spot, *number, schema),
-            (Some("string"), Value::Text(text)) => self.visit_text(&spot, text, form),
+            (Some("object"), Value::Mapping(entries)) => self.visit_mapping(spot, entries, schema),
+            (Some("array"), Value::Sequence(nodes)) => self.visit_sequence(spot, nodes, schema),
+            (Some("integer"), Value::Integer(number)) => self.visit_number(spot, *number, schema),
+            (Some("string"), Value::Text(text)) => self.visit_text(spot, text, form),
             (Some("boolean"), Value::Bool(_)) => {}
-            _ => self.refuse_type(&spot, schema, form),
+            _ => self.refuse_type(spot, schema, form),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
         for entry in entries {
             let child = Spot { node: &entry.node, path: joined(&spot.path, &entry.name), name: entry.bytes.clone() };
             match schema["properties"].get(&entry.name) {
-                Some(wanted) => self.visit(child, wanted),
+                Some(wanted) => self.visit(&child, wanted),
                 None => self.refuse_field(&child, &entry.name, fields),
             }
         }
@@ -174,7 +174,7 @@ impl<'a> Walk<'a> {
             self.report(Code::WrongCount, spot, format!("a list of {count} entries"), &accepted, advice);
         }
         for (index, node) in nodes.iter().enumerate() {
-            self.visit(Spot { node, path: format!("{}[{index}]", spot.path), name: 0..0 }, &schema["items"]);
+            self.visit(&Spot { node, path: format!("{}[{index}]", spot.path), name: 0..0 }, &schema["items"]);
         }
     }
 
@@ -234,14 +234,15 @@ impl<'a> Walk<'a> {
             match choices.iter().find_map(|choice| choice["properties"].get(&entry.name)) {
                 Some(wanted) => {
                     chosen += 1;
-                    self.visit(child, wanted);
+                    self.visit(&child, wanted);
                 }
                 None => self.refuse_field(&child, &entry.name, &fields),
             }
         }
-        // None at all is reported field by field, unless there is no field.
-        if chosen > 1 || entries.is_empty() {
-            self.report(Code::NotOneOf, spot, format!("{chosen} alternatives at once"), &accepted, "keep exactly one");
+        if chosen != 1 {
+            let found =
+                if chosen == 0 { "none of the alternatives".to_owned() } else { format!("{chosen} alternatives at once") };
+            self.report(Code::NotOneOf, spot, found, &accepted, "write exactly one of them");
         }
     }
 
