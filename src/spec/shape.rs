@@ -41,8 +41,8 @@ const KNOWN_KEYWORDS: [&str; 23] = [
 ];
 
 /// Every fault of shape in `root`.
-pub fn faults(root: &Node, schema: &Schema, text: &str) -> Vec<Finding> {
-    let mut walk = Walk { definitions: &schema["definitions"], text, findings: Vec::new() };
+pub fn faults(root: &Node, schema: &Schema) -> Vec<Finding> {
+    let mut walk = Walk { definitions: &schema["definitions"], findings: Vec::new() };
     walk.visit(&Spot { node: root, path: String::new(), name: 0..0 }, schema);
     walk.findings
 }
@@ -66,13 +66,12 @@ impl Spot<'_> {
 
 struct Walk<'a> {
     definitions: &'a Schema,
-    text: &'a str,
     findings: Vec<Finding>,
 }
 
 impl<'a> Walk<'a> {
     fn report(&mut self, code: Code, spot: &Spot<'_>, found: String, accepted: &str, advice: &str) {
-        self.findings.push(Finding::new(code, &spot.path, found, accepted, advice).at(self.text, spot.bytes()));
+        self.findings.push(Finding::new(code, &spot.path, found, accepted, advice).at(spot.bytes()));
     }
 
     /// The schema behind references, and the name of the last definition on the way.
@@ -136,7 +135,6 @@ impl<'a> Walk<'a> {
     }
 
     fn refuse_field(&mut self, spot: &Spot<'_>, name: &str, fields: &Map<String, Schema>) {
-        let spot = Spot { node: spot.node, path: spot.path.clone(), name: spot.name.clone() };
         let finding = if name == "<<" {
             let found = "a merge key (`<<`)".to_owned();
             Finding::new(Code::MergeKey, &spot.path, found, "the fields themselves", "write the fields out")
@@ -162,7 +160,7 @@ impl<'a> Walk<'a> {
                 &advice,
             )
         };
-        self.findings.push(finding.at(self.text, spot.name));
+        self.findings.push(finding.at(spot.name.clone()));
     }
 
     fn visit_sequence(&mut self, spot: &Spot<'_>, nodes: &[Node], schema: &'a Schema) {
