@@ -279,6 +279,8 @@ mod property {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             holds(&bytes);
@@ -306,6 +308,104 @@ mod property {
                 lines[line].replace_range(colon + 2.., &value);
             }
             holds(lines.join("\n").as_bytes());
+        }
+    }
+}
+
+mod two_doors {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// A value that somebody might put anywhere.
+    fn anything() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            prop_oneof![-2_i64..30, Just(65_535), Just(65_536), any::<i64>()].prop_map(Value::from),
+            "[-a-zA-Z0-9:./@%]{0,12}".prop_map(Value::from),
+            prop_oneof![Just("Prepared"), Just("CutOver"), Just("48h"), Just("payments"), Just("10.0.0.1"), Just("HTTP_301")]
+                .prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({})),
+            Just(json!(["payments", "orders"])),
+            Just(json!({ "a": { "addresses": ["192.0.2.1"] } })),
+            Just(json!({ "env": "PAYMENTS", "file": "/etc/payments" })),
+        ]
+    }
+
+    /// How one place of a document is changed.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Replace(Value),
+        Remove,
+        Add(String, Value),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let name = prop_oneof![Just("paused".to_owned()), Just("attempt".to_owned()), "[a-z]{1,6}"];
+        prop_oneof![
+            anything().prop_map(Change::Replace),
+            Just(Change::Remove),
+            (name, anything()).prop_map(|(name, value)| Change::Add(name, value)),
+        ]
+    }
+
+    /// Every place of a document, as a JSON pointer.
+    fn pointers(at: &str, value: &Value, into: &mut Vec<String>) {
+        into.push(at.to_owned());
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| pointers(&format!("{at}/{name}"), value, into)),
+            Value::Array(values) => {
+                values.iter().enumerate().for_each(|(index, value)| pointers(&format!("{at}/{index}"), value, into))
+            }
+            _ => {}
+        }
+    }
+
+    fn apply(document: &mut Value, pointer: &str, change: &Change) {
+        let Some(place) = document.pointer_mut(pointer) else { return };
+        match change {
+            Change::Replace(value) => *place = value.clone(),
+            Change::Add(name, value) => {
+                if let Value::Object(fields) = place {
+                    fields.insert(name.clone(), value.clone());
+                }
+            }
+            Change::Remove => {
+                let Some((parent, last)) = pointer.rsplit_once('/') else { return };
+                match document.pointer_mut(parent) {
+                    Some(Value::Object(fields)) => drop(fields.remove(last)),
+                    Some(Value::Array(values)) => drop(last.parse().map(|index: usize| values.remove(index))),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_loader_and_the_schema_refuse_the_same_shapes(changes in prop::collection::vec((any::<prop::sample::Index>(), change()), 1..4)) {
+            let migration = load("payments.yaml", PAYMENTS.as_bytes()).expect("the example is valid").migration;
+            let mut document = serde_json::to_value(&*migration).expect("a migration is JSON");
+            for (index, change) in &changes {
+                let mut places = Vec::new();
+                pointers("", &document, &mut places);
+                apply(&mut document, index.get::<String>(&places), change);
+            }
+            let report = report("x", document.to_string().as_bytes());
+            let shape: Vec<&Finding> = report.findings.iter().filter(|finding| finding.code < Code::OtherRegion).collect();
+            prop_assert!(shape.iter().all(|finding| finding.code != Code::Unread), "{report}");
+            // A `format` says nothing to most readers of a schema, and a pattern cannot add up; secrets are unknown fields.
+            let beyond_schema = |finding: &&&Finding| finding.code == Code::WrongForm;
+            if independent().is_valid(&document) {
+                let more: Vec<_> = shape.iter().filter(|finding| !beyond_schema(finding)).collect();
+                prop_assert!(more.is_empty(), "{report}");
+            } else {
+                prop_assert!(report.errors() > 0 && (!shape.is_empty() || report.findings.iter().any(|f| f.code == Code::LiteralSecret)), "{document}\n{report}");
+            }
         }
     }
 }

@@ -118,6 +118,7 @@ codes! {
     "0710" Error SystemAccount "An account that must not be locked.";
     "0711" Warning PlainText "Database traffic that is not encrypted.";
     "0712" Error EmptyText "A text with nothing in it.";
+    "0713" Error UnsafeCondition "A condition that could end the statement it stands in.";
 
     // Approvals.
     "0801" Warning ApprovedTwice "The same person twice for one attempt.";

@@ -23,6 +23,9 @@ pub struct Finding {
     /// Where in the file, unless it concerns the file as a whole.
     #[serde(flatten)]
     pub place: Option<Place>,
+    /// The same in bytes from the beginning of the text; the line and column are counted only for what is reported.
+    #[serde(skip)]
+    pub bytes: Option<Range<usize>>,
     /// Which field: `spec.dns.ttl`, `spec.approvals[1].by`; empty for the document itself.
     pub path: String,
     /// What was found.
@@ -40,29 +43,13 @@ pub struct Place {
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
-    /// The same in bytes from the beginning of the text.
-    #[serde(skip)]
-    pub bytes: Range<usize>,
 }
 
-impl Place {
-    /// The place of a byte range, which is cut off at the end of its first line.
-    pub fn of(text: &str, bytes: Range<usize>) -> Self {
-        let start = floor(text, bytes.start);
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-        let trimmed_end = start + text[start..line_end].trim_end().len();
-        Self {
-            line: text[..start].matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            bytes: start..floor(text, bytes.end).clamp(start, trimmed_end.max(start)),
-        }
-    }
-}
-
-/// The nearest character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at)
+/// The line of `text` that holds byte `at`, as a range without its end.
+fn line_around(text: &str, at: usize) -> Range<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+    start..start + text[start..end].trim_end_matches('\r').len()
 }
 
 /// Whether rendered findings carry terminal colours.
@@ -82,6 +69,7 @@ impl Finding {
             severity: code.severity(),
             file: String::new(),
             place: None,
+            bytes: None,
             path: path.to_owned(),
             found,
             accepted: accepted.to_owned(),
@@ -89,10 +77,20 @@ impl Finding {
         }
     }
 
-    /// The same finding at a byte range of `text`.
-    pub fn at(mut self, text: &str, bytes: Range<usize>) -> Self {
-        self.place = Some(Place::of(text, bytes));
+    /// The same finding at a byte range.
+    pub fn at(mut self, bytes: Range<usize>) -> Self {
+        self.bytes = Some(bytes);
         self
+    }
+
+    /// Names the file and counts line and column in its text.
+    pub fn place(&mut self, file: &str, text: &str) {
+        file.clone_into(&mut self.file);
+        self.place = self.bytes.as_ref().map(|bytes| {
+            let at = text.floor_char_boundary(bytes.start);
+            let line = line_around(text, at);
+            Place { line: text[..line.start].matches('\n').count() + 1, column: text[line.start.min(at)..at].chars().count() + 1 }
+        });
     }
 
     /// Whether the file is refused for it.
@@ -107,25 +105,23 @@ impl Finding {
             Severity::Warning => Level::WARNING,
         };
         let mut group = level.primary_title(self.found.as_str()).id(self.code.as_str()).elements(Vec::<Origin<'_>>::new());
-        group = match &self.place {
+        group = match (&self.place, &self.bytes) {
             // A line that may hold a secret is named and not shown.
-            Some(place) if self.code == Code::LiteralSecret || is_confidential(&self.path) => {
+            (Some(place), _) if self.code == Code::LiteralSecret || is_confidential(&self.path) => {
                 let origin = Origin::path(self.file.as_str()).line(place.line).char_column(place.column);
                 group.element(origin).element(Level::NOTE.message(format!("field: {}", self.path)))
             }
-            Some(place) => {
-                let start = text[..floor(text, place.bytes.start)].rfind('\n').map_or(0, |newline| newline + 1);
-                let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-                let line = masked(text[start..end].trim_end_matches('\r'));
-                let caret = place.bytes.start - start..(place.bytes.end.max(place.bytes.start) - start).min(line.len());
-                group.element(
-                    Snippet::source(line)
-                        .line_start(place.line)
-                        .path(self.file.as_str())
-                        .annotation(AnnotationKind::Primary.span(caret).label(self.path.as_str())),
-                )
+            (Some(place), Some(bytes)) => {
+                let line = line_around(text, text.floor_char_boundary(bytes.start));
+                let shown = masked(&text[line.clone()]);
+                // The caret ends with its line, whatever goes on below.
+                let within = |at: usize| shown.floor_char_boundary(at.clamp(line.start, line.end) - line.start);
+                let start = within(bytes.start);
+                let end = shown[..within(bytes.end)].trim_end().len().max(start);
+                let caret = AnnotationKind::Primary.span(start..end).label(self.path.as_str());
+                group.element(Snippet::source(shown).line_start(place.line).path(self.file.as_str()).annotation(caret))
             }
-            None => group.element(Origin::path(self.file.as_str())),
+            _ => group.element(Origin::path(self.file.as_str())),
         };
         group = group.element(Level::NOTE.message(format!("accepted: {}", self.accepted)));
         group = group.element(Level::HELP.message(self.advice.as_str()));

@@ -57,11 +57,8 @@ impl Loaded {
 
     /// Findings about this file from elsewhere (such as [`super::change::check_change`]), placed in it.
     pub fn report(&self, findings: Vec<Finding>) -> Report {
-        Report::new(
-            &self.warnings.file,
-            &self.warnings.text,
-            findings.into_iter().map(|finding| self.tree.placed(finding, &self.warnings.text)).collect(),
-        )
+        let placed = findings.into_iter().map(|finding| self.tree.placed(finding)).collect();
+        Report::new(&self.warnings.file, &self.warnings.text, placed)
     }
 }
 
@@ -77,14 +74,14 @@ pub struct Report {
 
 impl Report {
     fn new(file: &str, text: &str, mut findings: Vec<Finding>) -> Self {
-        findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.bytes.start), finding.code));
+        findings.sort_by_key(|finding| (finding.bytes.as_ref().map(|bytes| bytes.start), finding.code));
         if findings.len() > MOST_FINDINGS {
             let more = findings.split_off(MOST_FINDINGS).len();
             let found = format!("{more} more findings are not shown");
             findings.push(Finding::new(Code::TooManyFindings, "", found, "a spec", "correct these first"));
         }
         for finding in &mut findings {
-            file.clone_into(&mut finding.file);
+            finding.place(file, text);
         }
         Self { file: file.to_owned(), findings, text: text.to_owned() }
     }
@@ -133,19 +130,19 @@ pub fn load(source_name: &str, bytes: &[u8]) -> Result<Loaded, Report> {
     let mut findings = Vec::new();
     let Some(tree) = yaml::compose(text, &mut findings) else {
         if findings.is_empty() {
-            findings.push(empty(text));
+            findings.push(empty());
         }
         return refused(text, findings);
     };
     if tree.value == yaml::Value::Null {
-        findings.push(empty(text));
+        findings.push(empty());
         return refused(text, findings);
     }
-    let faults = shape::faults(&tree, schema::migration(), text);
+    let faults = shape::faults(&tree, schema::migration());
     let read = read(&tree, &faults);
     findings.extend(faults);
     let said = read.as_ref().map_or_else(Vec::clone, check);
-    findings.extend(said.into_iter().map(|finding| tree.placed(finding, text)));
+    findings.extend(said.into_iter().map(|finding| tree.placed(finding)));
     match read {
         Ok(migration) if !findings.iter().any(Finding::is_error) => {
             Ok(Loaded { migration: Valid(migration), warnings: Report::new(source_name, text, findings), tree })
@@ -179,10 +176,9 @@ fn readable(bytes: &[u8]) -> Result<&str, Vec<Finding>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let found = format!("byte {at} is not UTF-8");
-        let sound = String::from_utf8_lossy(&bytes[..at]);
         let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
         let advice = if utf16 { "it looks like UTF-16: save it as UTF-8" } else { "save the file as UTF-8" };
-        vec![Finding::new(Code::NotUtf8, "", found, "text in UTF-8", advice).at(&sound, at..at)]
+        vec![Finding::new(Code::NotUtf8, "", found, "text in UTF-8", advice).at(at..at)]
     })?;
     // A byte order mark is let through at the very beginning, because editors on Windows put one there, and their line ends too.
     let expected = |at: usize, c: char| (c == '\u{feff}' && at == 0) || text[at..].starts_with("\r\n");
@@ -191,14 +187,14 @@ fn readable(bytes: &[u8]) -> Result<&str, Vec<Finding>> {
         Some((at, c)) => {
             let found = format!("the character U+{:04X} at byte {at}", u32::from(c));
             let finding = Finding::new(Code::ControlCharacter, "", found, "characters that can be seen", "remove it");
-            Err(vec![finding.at(text, at..at + c.len_utf8())])
+            Err(vec![finding.at(at..at + c.len_utf8())])
         }
     }
 }
 
-fn empty(text: &str) -> Finding {
+fn empty() -> Finding {
     let found = "nothing is declared here".to_owned();
-    Finding::new(Code::EmptyFile, "", found, "a `Migration`", "begin with `manifests/payments.yaml`").at(text, 0..0)
+    Finding::new(Code::EmptyFile, "", found, "a `Migration`", "begin with `manifests/payments.yaml`").at(0..0)
 }
 
 /// The tree as a migration, or what stands in the way beyond the known `faults` of shape. Fields that are merely too many are
@@ -208,8 +204,7 @@ fn read(tree: &Node, faults: &[Finding]) -> Result<Migration, Vec<Finding>> {
     if !faults.iter().all(superfluous) {
         return Err(Vec::new());
     }
-    let unwanted: BTreeSet<usize> =
-        faults.iter().filter_map(|fault| fault.place.as_ref()).map(|place| place.bytes.start).collect();
+    let unwanted: BTreeSet<usize> = faults.iter().filter_map(|fault| fault.bytes.as_ref()).map(|bytes| bytes.start).collect();
     let json = tree.to_json(&|entry| unwanted.contains(&entry.bytes.start));
     serde_path_to_error::deserialize(json).map_err(|error| {
         let found = format!("cannot be read: {}", error.inner());
@@ -220,8 +215,8 @@ fn read(tree: &Node, faults: &[Finding]) -> Result<Migration, Vec<Finding>> {
 
 impl Node {
     /// A finding about a path, at the place of that path.
-    fn placed(&self, finding: Finding, text: &str) -> Finding {
+    fn placed(&self, finding: Finding) -> Finding {
         let bytes = self.locate(&finding.path);
-        finding.at(text, bytes)
+        finding.at(bytes)
     }
 }

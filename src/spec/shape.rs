@@ -41,9 +41,9 @@ const KNOWN_KEYWORDS: [&str; 23] = [
 ];
 
 /// Every fault of shape in `root`.
-pub fn faults(root: &Node, schema: &Schema, text: &str) -> Vec<Finding> {
-    let mut walk = Walk { definitions: &schema["definitions"], text, findings: Vec::new() };
-    walk.visit(Spot { node: root, path: String::new(), name: 0..0 }, schema);
+pub fn faults(root: &Node, schema: &Schema) -> Vec<Finding> {
+    let mut walk = Walk { definitions: &schema["definitions"], findings: Vec::new() };
+    walk.visit(&Spot { node: root, path: String::new(), name: 0..0 }, schema);
     walk.findings
 }
 
@@ -66,13 +66,12 @@ impl Spot<'_> {
 
 struct Walk<'a> {
     definitions: &'a Schema,
-    text: &'a str,
     findings: Vec<Finding>,
 }
 
 impl<'a> Walk<'a> {
     fn report(&mut self, code: Code, spot: &Spot<'_>, found: String, accepted: &str, advice: &str) {
-        self.findings.push(Finding::new(code, &spot.path, found, accepted, advice).at(self.text, spot.bytes()));
+        self.findings.push(Finding::new(code, &spot.path, found, accepted, advice).at(spot.bytes()));
     }
 
     /// The schema behind references, and the name of the last definition on the way.
@@ -88,23 +87,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn visit(&mut self, spot: Spot<'_>, schema: &'a Schema) {
+    fn visit(&mut self, spot: &Spot<'_>, schema: &'a Schema) {
         let (schema, definition) = self.resolve(schema);
         let form = definition.or(schema["format"].as_str()).and_then(Form::of);
         if let Some(choices) = schema["oneOf"].as_array() {
             return if choices.iter().all(|choice| choice["const"].is_string()) {
-                self.visit_word(&spot, choices)
+                self.visit_word(spot, choices)
             } else {
-                self.visit_choice(&spot, choices)
+                self.visit_choice(spot, choices)
             };
         }
         match (schema["type"].as_str(), &spot.node.value) {
-            (Some("object"), Value::Mapping(entries)) => self.visit_mapping(&spot, entries, schema),
-            (Some("array"), Value::Sequence(nodes)) => self.visit_sequence(&spot, nodes, schema),
-            (Some("integer"), Value::Integer(number)) => self.visit_number(&spot, *number, schema),
-            (Some("string"), Value::Text(text)) => self.visit_text(&spot, text, form),
+            (Some("object"), Value::Mapping(entries)) => self.visit_mapping(spot, entries, schema),
+            (Some("array"), Value::Sequence(nodes)) => self.visit_sequence(spot, nodes, schema),
+            (Some("integer"), Value::Integer(number)) => self.visit_number(spot, *number, schema),
+            (Some("string"), Value::Text(text)) => self.visit_text(spot, text, form),
             (Some("boolean"), Value::Bool(_)) => {}
-            _ => self.refuse_type(&spot, schema, form),
+            _ => self.refuse_type(spot, schema, form),
         }
     }
 
@@ -114,7 +113,7 @@ impl<'a> Walk<'a> {
         for entry in entries {
             let child = Spot { node: &entry.node, path: joined(&spot.path, &entry.name), name: entry.bytes.clone() };
             match schema["properties"].get(&entry.name) {
-                Some(wanted) => self.visit(child, wanted),
+                Some(wanted) => self.visit(&child, wanted),
                 None => self.refuse_field(&child, &entry.name, fields),
             }
         }
@@ -136,7 +135,6 @@ impl<'a> Walk<'a> {
     }
 
     fn refuse_field(&mut self, spot: &Spot<'_>, name: &str, fields: &Map<String, Schema>) {
-        let spot = Spot { node: spot.node, path: spot.path.clone(), name: spot.name.clone() };
         let finding = if name == "<<" {
             let found = "a merge key (`<<`)".to_owned();
             Finding::new(Code::MergeKey, &spot.path, found, "the fields themselves", "write the fields out")
@@ -162,7 +160,7 @@ impl<'a> Walk<'a> {
                 &advice,
             )
         };
-        self.findings.push(finding.at(self.text, spot.name));
+        self.findings.push(finding.at(spot.name.clone()));
     }
 
     fn visit_sequence(&mut self, spot: &Spot<'_>, nodes: &[Node], schema: &'a Schema) {
@@ -174,7 +172,7 @@ impl<'a> Walk<'a> {
             self.report(Code::WrongCount, spot, format!("a list of {count} entries"), &accepted, advice);
         }
         for (index, node) in nodes.iter().enumerate() {
-            self.visit(Spot { node, path: format!("{}[{index}]", spot.path), name: 0..0 }, &schema["items"]);
+            self.visit(&Spot { node, path: format!("{}[{index}]", spot.path), name: 0..0 }, &schema["items"]);
         }
     }
 
@@ -234,14 +232,15 @@ impl<'a> Walk<'a> {
             match choices.iter().find_map(|choice| choice["properties"].get(&entry.name)) {
                 Some(wanted) => {
                     chosen += 1;
-                    self.visit(child, wanted);
+                    self.visit(&child, wanted);
                 }
                 None => self.refuse_field(&child, &entry.name, &fields),
             }
         }
-        // None at all is reported field by field, unless there is no field.
-        if chosen > 1 || entries.is_empty() {
-            self.report(Code::NotOneOf, spot, format!("{chosen} alternatives at once"), &accepted, "keep exactly one");
+        if chosen != 1 {
+            let found =
+                if chosen == 0 { "none of the alternatives".to_owned() } else { format!("{chosen} alternatives at once") };
+            self.report(Code::NotOneOf, spot, found, &accepted, "write exactly one of them");
         }
     }
 

@@ -139,10 +139,10 @@ pub fn compose(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
 /// A collection that is still being read.
 struct Open {
     node: Node,
-    /// A field whose value has not come yet.
-    name: Option<(String, Range<usize>)>,
-    /// Names seen so far and where.
-    seen: BTreeMap<String, Range<usize>>,
+    /// A field whose value has not come yet: its name, its line, its bytes.
+    name: Option<(String, usize, Range<usize>)>,
+    /// Names seen so far and their lines.
+    seen: BTreeMap<String, usize>,
 }
 
 struct Composer<'a> {
@@ -178,7 +178,7 @@ impl Composer<'_> {
                 }
                 if self.awaits_name() {
                     if let Some(open) = self.open.last_mut() {
-                        open.name = Some((text.into_owned(), bytes));
+                        open.name = Some((text.into_owned(), span.start.line(), bytes));
                     }
                 } else {
                     self.place(Node { value, bytes });
@@ -208,20 +208,15 @@ impl Composer<'_> {
     }
 
     fn report(&mut self, code: Code, bytes: Range<usize>, found: String, accepted: &str, advice: &str) {
-        self.findings.push(Finding::new(code, "", found, accepted, advice).at(self.text, bytes));
+        self.findings.push(Finding::new(code, "", found, accepted, advice).at(bytes));
     }
 
     fn refuse_syntax(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or(self.text.len());
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             let found = format!("nested more than {DEEPEST} levels deep");
-            return self.report(
-                Code::TooComplex,
-                at..at + 1,
-                found,
-                "a spec, which is six levels deep",
-                "see whether this is the right file",
-            );
+            let advice = "see whether this is the right file";
+            return self.report(Code::TooComplex, at..at + 1, found, "a spec, which is six levels deep", advice);
         }
         let advice = if self.text.contains('\t') {
             "indent with spaces; YAML forbids tabs there"
@@ -243,13 +238,8 @@ impl Composer<'_> {
 
     fn refuse_alias(&mut self, bytes: Range<usize>) {
         let found = "an anchor (`&`) or an alias (`*`)".to_owned();
-        self.report(
-            Code::Alias,
-            bytes,
-            found,
-            "the value itself",
-            "write the value out; quote a text that begins with `&` or `*`",
-        );
+        let advice = "write the value out; quote a text that begins with `&` or `*`";
+        self.report(Code::Alias, bytes, found, "the value itself", advice);
     }
 
     fn count(&mut self, bytes: &Range<usize>) -> Option<()> {
@@ -286,14 +276,13 @@ impl Composer<'_> {
         };
         match (&mut open.node.value, open.name.take()) {
             (Value::Sequence(nodes), _) => nodes.push(node),
-            (Value::Mapping(entries), Some((name, bytes))) => match open.seen.get(&name) {
+            (Value::Mapping(entries), Some((name, line, bytes))) => match open.seen.get(&name) {
                 None => {
-                    open.seen.insert(name.clone(), bytes.clone());
+                    open.seen.insert(name.clone(), line);
                     entries.push(Entry { name, bytes, node });
                 }
                 Some(first) => {
-                    let line = self.text[..first.start].matches('\n').count() + 1;
-                    let found = format!("the field {} a second time; the first is in line {line}", quoted(&name));
+                    let found = format!("the field {} a second time; the first is in line {first}", quoted(&name));
                     self.report(Code::DuplicateKey, bytes, found, "each field once", "remove one of the two");
                 }
             },

@@ -251,6 +251,14 @@ fn declared_writes_are_inside(migration: &Migration, findings: &mut Vec<Finding>
                 "write both names, with a dot between",
             )
         }));
+        // The condition becomes part of a statement; these have no business in one.
+        let ends_statement = [";", "--", "#", "/*"].iter().find(|mark| declared.predicate.contains(**mark));
+        if let Some(mark) = ends_statement {
+            let found = format!("`{mark}` in {}", quoted(&declared.predicate));
+            let advice = "write one condition on columns of this table";
+            let path = format!("{path}.where");
+            findings.push(Finding::new(Code::UnsafeCondition, &path, found, "a SQL condition without `;` or comments", advice));
+        }
         findings.extend(when(declared.predicate.trim().is_empty(), || {
             let advice = "say which rows are expected, or remove the entry: an empty condition would excuse the whole table";
             Finding::new(Code::EmptyText, &format!("{path}.where"), "an empty condition".to_owned(), "a SQL condition", advice)
