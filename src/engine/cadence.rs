@@ -8,6 +8,9 @@ use crate::clock::elapsed;
 use crate::fault::{Problem, Retry};
 use crate::migration::plan::{Pace, Plan};
 
+/// After so many hurried passes that changed nothing, somebody else is slow, and hurrying helps nobody.
+const HURRIED_PASSES: u32 = 40;
+
 /// The times between two looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
@@ -46,7 +49,8 @@ impl Cadence {
     /// How long to wait after a pass. `unchanged` counts the passes since the plan last changed.
     pub fn next(&self, plan: &Plan, problems: &[Problem], unchanged: u32, now: Timestamp) -> Duration {
         let by_pace = match plan.pace {
-            Pace::Urgent => self.urgent,
+            Pace::Urgent if unchanged < HURRIED_PASSES || plan.rung.pauses_writes() => self.urgent,
+            Pace::Urgent => self.urgent.saturating_mul(8),
             Pace::Moving => self.moving_first.saturating_mul(1 << unchanged.min(16)).min(self.moving_longest),
             Pace::Settled => self.settled,
         };

@@ -30,6 +30,10 @@ const LOOK: Duration = Duration::from_secs(15);
 /// The longest that a look waits for a database.
 const LOOK_AT_DATABASE: Duration = Duration::from_secs(5);
 
+/// Passes of a cutover follow each other faster than AWS may be asked: DMS allows four calls a second to the whole account.
+/// The databases are looked at in every pass; AWS's last word may be this old, unless something was changed since.
+const A_BREATH: Duration = Duration::from_millis(1_000);
+
 /// Resources that a rung does not work on are still looked at, this seldom.
 const SELDOM: Duration = Duration::from_secs(6 * 3600);
 
@@ -61,8 +65,9 @@ struct Wanted {
 
 fn wanted(rung: Rung) -> Wanted {
     let quiet = Freshness::UpTo(SELDOM);
-    if rung.pauses_writes() {
-        return Wanted { replication: Freshness::Now, binlog: quiet, names: Freshness::Now, front: quiet };
+    if rung.pauses_writes() || matches!(rung, Rung::Open | Rung::Flip) {
+        let hurried = Freshness::UpTo(A_BREATH);
+        return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
     }
     let binlog = match rung.posture().binlog {
         BinlogWish::InEffect => Freshness::Now,
@@ -70,7 +75,6 @@ fn wanted(rung: Rung) -> Wanted {
     };
     let front = match rung {
         Rung::Prepared | Rung::Validated | Rung::RollbackArmed => Freshness::Now,
-        Rung::Open | Rung::Flip => quiet,
         _ => Freshness::UpTo(NOW_AND_THEN),
     };
     Wanted { replication: Freshness::Now, binlog, names: Freshness::Now, front }

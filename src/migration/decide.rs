@@ -171,11 +171,15 @@ fn marker_id(scene: &Scene<'_>, purpose: MarkerPurpose) -> MarkerId {
     MarkerId(format!("{}/{}/{}/{stamp}", scene.migration.name(), scene.facts.attempt, purpose.word()))
 }
 
-/// Comparisons go on while the cutover is awaited, so that the newest is always young enough; never while rows lag.
+/// Comparisons go on while the cutover is awaited: often once it is asked for, so that the newest is always young enough,
+/// and now and then before, so that drift is noticed early. Never while rows lag.
 fn compare(scene: &Scene<'_>) -> Steps<Action> {
     let validation = &scene.migration.spec.validation;
-    let enough = Gate::ParityClean.judge(scene).is_open();
-    let interval = if enough { validation.max_age.duration() / 2 } else { validation.interval.duration() };
+    let interval = match (Gate::ParityClean.judge(scene).is_open(), scene.migration.spec.phase) {
+        (false, _) => validation.interval.duration(),
+        (true, Phase::CutOver | Phase::Completed) => validation.max_age.duration() / 2,
+        (true, _) => validation.max_age.duration() * 3,
+    };
     let due = scene.facts.parity.as_ref().map_or(scene.now, |parity| after(parity.at, interval));
     if scene.now < due {
         return Steps::wait(Wait::until("NextComparison", "the next comparison of both sides' rows is due", due));

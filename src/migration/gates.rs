@@ -569,7 +569,8 @@ fn reverse_created(scene: &Scene<'_>) -> Standing {
         Ok(task) => task,
         Err(standing) => return standing,
     };
-    if !matches!(task.status, TaskStatus::Ready | TaskStatus::Stopped) {
+    // A task that has run keeps its old position; only one that never ran starts where this attempt says.
+    if task.status != TaskStatus::Ready || task.started_before {
         return Standing::Closed(format!("the reverse task is {:?}", task.status));
     }
     for endpoint in [&spec.target.reverse_endpoint_arn, &spec.legacy.reverse_endpoint_arn] {

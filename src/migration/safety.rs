@@ -23,7 +23,7 @@ const RULES: &[(&str, Rule)] = &[
     ("NoReloadAfterTheFirstFence", no_reload_after_the_first_fence),
     ("ReverseStartsOnlyFromItsRecordedPosition", reverse_starts_only_from_its_recorded_position),
     ("RebootOnlyBeforeTheCutoverInTheWindow", reboot_only_before_the_cutover_in_the_window),
-    ("TasksAreDeletedOnlyAtTheEnd", tasks_are_deleted_only_at_the_end),
+    ("TasksAreDeletedOnlyWhenNobodyNeedsThem", tasks_are_deleted_only_when_nobody_needs_them),
 ];
 
 /// Turns forbidden actions into blocks. Never adds an action.
@@ -132,7 +132,12 @@ fn reboot_only_before_the_cutover_in_the_window(action: &Action, scene: &Scene<'
     (!scene.migration.spec.binlog.maintenance_window.is_open(scene.now)).then_some("the maintenance window is closed")
 }
 
-fn tasks_are_deleted_only_at_the_end(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
-    let deletes = matches!(action, Action::Replication(ReplicationAction::DeleteTask { .. }));
-    (deletes && scene.facts.rung != Rung::Completed).then_some("the migration is not completed")
+/// A reverse task left over from an earlier attempt is replaced while the way back is armed; every other one is kept.
+fn tasks_are_deleted_only_when_nobody_needs_them(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
+    let Action::Replication(ReplicationAction::DeleteTask { direction, .. }) = action else { return None };
+    let useless = match direction {
+        Direction::Forward => scene.facts.rung == Rung::Completed,
+        Direction::Reverse => matches!(scene.facts.rung, Rung::Completed | Rung::RollbackArmed),
+    };
+    (!useless).then_some("it is still needed")
 }
