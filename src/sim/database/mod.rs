@@ -110,8 +110,7 @@ impl SimDatabase {
             Side::Legacy => ("ROW", "NONE", Some(14 * 24)),
             Side::Target => ("OFF", "CRC32", None),
         };
-        let binlog =
-            BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
+        let binlog = BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
         Self {
             side,
             tables: (0..tables).map(|_| Table::default()).collect(),

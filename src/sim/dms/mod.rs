@@ -81,7 +81,8 @@ impl Dms {
     /// When something happens next.
     pub fn next_due(&self, databases: &Databases) -> Option<Timestamp> {
         let tasks = self.tasks.iter().filter_map(|task| {
-            let moves = task.mover.as_ref().filter(|_| task.status == Status::Running).and_then(|mover| mover.next_due(databases));
+            let moves =
+                task.mover.as_ref().filter(|_| task.status == Status::Running).and_then(|mover| mover.next_due(databases));
             task.due.into_iter().chain(moves).min()
         });
         tasks.chain(self.connections.iter().filter_map(|connection| connection.due)).min()
