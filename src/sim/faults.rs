@@ -51,6 +51,8 @@ pub struct Interference {
 pub enum CallFault {
     /// Not applied; answered with this refusal (throttling, 500, 503).
     Refused(ServiceError),
+    /// Applied, and answered with this 500 or 503 all the same.
+    BrokenAfter(ServiceError),
     /// Never received, never answered.
     TimeoutBefore,
     /// Applied, and the answer is lost.
@@ -221,7 +223,9 @@ impl Faults {
         }
         if self.strikes(server_error) {
             self.count("serverError");
-            return Some(CallFault::Refused(self.broken(operation)));
+            let broken = self.broken(operation);
+            // A server error says nothing about whether the call was applied.
+            return Some(if self.rng.bool() { CallFault::BrokenAfter(broken) } else { CallFault::Refused(broken) });
         }
         if self.strikes(before) {
             self.count("timeoutBefore");

@@ -3,7 +3,7 @@
 //! A group only wishes; an instance takes the wish up when it starts. Not modelled: instance parameter groups, creation and
 //! deletion of clusters and instances, every setting of ModifyDBCluster but the parameter group, dynamic parameters that apply
 //! without a restart (stricter than AWS: they too wait for one, although nothing says `pending-reboot` then), storage,
-//! snapshots, AWS's own maintenance.
+//! snapshots, AWS's own maintenance; ARNs name one made-up account and region.
 
 mod clusters;
 mod groups;
@@ -62,7 +62,7 @@ pub struct Rds {
     clusters: Vec<Cluster>,
     groups: Groups,
     /// Effects of calls, until the world takes them with `step`.
-    effects: Vec<RdsEffect>,
+    effects: Vec<(Timestamp, RdsEffect)>,
     /// Every restart of an instance that somebody asked for, in order.
     reboots: Vec<(Timestamp, InstanceId)>,
     rng: fastrand::Rng,
@@ -76,18 +76,16 @@ impl Rds {
         Self { clusters: vec![ours, neighbour], groups: Groups::new(), effects: Vec::new(), reboots: Vec::new(), rng }
     }
 
-    /// When the next instance is up again; at once when an effect waits to be taken.
+    /// When the next instance is up again; an effect that was not taken yet has been due since it happened.
     pub fn next_due(&self) -> Option<Timestamp> {
-        if !self.effects.is_empty() {
-            return Some(Timestamp::MIN);
-        }
-        self.clusters.iter().filter_map(Cluster::next_due).min()
+        let untaken = self.effects.first().map(|(since, _)| *since);
+        self.clusters.iter().filter_map(Cluster::next_due).chain(untaken).min()
     }
 
     /// Lets every restart end that is due by `now`, and hands over what has happened to the migration's writer.
     pub fn step(&mut self, now: Timestamp) -> Vec<RdsEffect> {
         self.finish_restarts(now);
-        std::mem::take(&mut self.effects)
+        std::mem::take(&mut self.effects).into_iter().map(|(_, effect)| effect).collect()
     }
 
     /// Every restart that was asked for, reboots and failovers alike.
@@ -139,7 +137,8 @@ impl Rds {
             let Some(writer) = cluster.finish_restarts(now) else { continue };
             // Only the migration's own cluster has a database in this world.
             if index == 0 {
-                self.effects.push(RdsEffect::WriterUp { instance: writer.id.clone(), binlog: writer.in_effect.clone() });
+                let up = RdsEffect::WriterUp { instance: writer.id.clone(), binlog: writer.in_effect.clone() };
+                self.effects.push((now, up));
             }
         }
     }
@@ -257,7 +256,7 @@ impl Rds {
             // What is asked for from now on is not what it starts with.
             instance.group_status = GroupStatus::Starting;
             if cluster == 0 && *number == restarted.writer {
-                self.effects.push(RdsEffect::WriterRebooting { instance: instance.id.clone() });
+                self.effects.push((now, RdsEffect::WriterRebooting { instance: instance.id.clone() }));
             }
         }
     }

@@ -64,19 +64,21 @@ fn apply<C: Cloud>(world: &mut C, clock: &Clock, opened: Opened, is_read: bool, 
     if !is_read {
         world.faults().mutations.push((now, opened.service, opened.operation.clone()));
     }
-    let key = opened.key;
+    let (key, service) = (opened.key, opened.service);
     let mut answer = handle(world, opened);
     if is_read && answer.status == 200 {
         world.faults().remember(now, key, &answer);
     }
-    if fault == Some(&CallFault::TruncatedBody) {
-        answer.sent = world.faults().cut(answer.body.len());
+    match fault {
+        Some(CallFault::TruncatedBody) => answer.sent = world.faults().cut(answer.body.len()),
+        Some(CallFault::BrokenAfter(refusal)) => answer = close::refusal(service, refusal, answer.request_id),
+        Some(CallFault::Refused(_) | CallFault::TimeoutBefore | CallFault::TimeoutAfter | CallFault::StaleRead) | None => {}
     }
     answer
 }
 
 /// Hands an opened request to its service.
-fn handle<C: Cloud>(world: &mut C, opened: Opened) -> WireAnswer {
+pub(super) fn handle<C: Cloud>(world: &mut C, opened: Opened) -> WireAnswer {
     let request_id = world.faults().request_id();
     let Opened { service, operation, call, .. } = opened;
     let answered = match (service, call) {

@@ -30,8 +30,9 @@ const CONNECTIONS_AT_MOST: usize = 256;
 const HEADERS_AT_MOST: usize = 64;
 /// Bytes of request head kept: hyper's smallest buffer is 8 KiB.
 const HEAD_AT_MOST: usize = 16 * 1024;
-/// How long a client may take to send its headers, or its body. Somebody's slowness must not hold a place for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to send its headers (and so may be idle), or its body: longer than a controller's slowest poll,
+/// while somebody's slowness does not hold a place for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a failed accept (no more files) is waited out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -134,4 +135,79 @@ fn all_of(body: Bytes) -> Body {
 fn cut_off(body: Bytes) -> Body {
     let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the answer was cut off");
     StreamBody::new(futures_util::stream::iter([Ok(Frame::data(body)), Err(broken)])).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::sim::profile::FaultProfile;
+    use crate::sim::wire::stub::Stub;
+
+    /// Sends raw bytes to a world on a socket; everything that comes back, and the world's calls of RDS.
+    async fn spoken(profile: FaultProfile, request: Vec<u8>) -> (String, u64) {
+        let start = jiff::Timestamp::UNIX_EPOCH;
+        let clock = Clock::starting_at(start);
+        let world = Arc::new(Mutex::new(Stub::new(profile, 1, start)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = serve(listener, Arc::clone(&world), clock, async { stopped.await.unwrap_or_default() });
+        let talked = async {
+            let mut stream = TcpStream::connect(address).await.expect("served");
+            stream.write_all(&request).await.expect("taken");
+            let mut answer = Vec::new();
+            // A connection that breaks off has said what it said.
+            let _ = stream.read_to_end(&mut answer).await;
+            stop.send(()).expect("still serving");
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        let ((), answer) = tokio::join!(served, talked);
+        let calls = world.lock().expect("sound").faults.calls.get("rds").copied().unwrap_or_default();
+        (answer, calls)
+    }
+
+    fn instant() -> FaultProfile {
+        FaultProfile { latency_min_ms: 0, latency_max_ms: 0, ..FaultProfile::calm() }
+    }
+
+    fn post(body: &str) -> Vec<u8> {
+        let length = body.len();
+        format!("POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+    }
+
+    const DESCRIBE: &str = "Action=DescribeDBClusters&Version=2014-10-31";
+
+    #[tokio::test]
+    async fn any_client_can_ask_over_a_socket_and_gets_no_date() {
+        let (answer, calls) = spoken(instant(), post(DESCRIBE)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("<DBClusterIdentifier>payments</DBClusterIdentifier>"), "{answer}");
+        assert!(!answer.to_lowercase().contains("\r\ndate:"), "the SDKs would correct their clocks by it");
+        assert_eq!(calls, 1);
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_breaks_the_connection_before_its_length() {
+        let (answer, _) = spoken(FaultProfile { truncated_body: 1.0, ..instant() }, post(DESCRIBE)).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
+        assert!(length.is_none_or(|length| body.len() < length.parse().expect("a number")), "{answer}");
+        assert!(!answer.contains("</DescribeDBClustersResponse>"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_or_nonsense_is_refused_and_the_world_goes_on() {
+        let too_large = post(&format!("{DESCRIBE}&Pad={}", "x".repeat(BODY_AT_MOST)));
+        assert!(!spoken(instant(), too_large).await.0.contains("200 OK"));
+        let headers: String = (0..100).map(|number| format!("X-{number}: y\r\n")).collect();
+        let flood = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").into_bytes();
+        assert!(spoken(instant(), flood).await.0.starts_with("HTTP/1.1 431"));
+        assert!(spoken(instant(), b"\x16\x03\x01 this is TLS\r\n\r\n".to_vec()).await.0.contains("400"));
+        let (answer, calls) = spoken(instant(), post("Action=DescribeDBClusters&Version=1999")).await;
+        assert!(answer.contains("MissingAuthenticationToken"), "{answer}");
+        assert_eq!(calls, 0);
+    }
 }

@@ -67,7 +67,7 @@ impl Cloud for Stub {
         match operation {
             // The arguments come back in the place where the real answer has them.
             "StopReplicationTask" | "StartReplicationTask" => Ok(
-                json!({"ReplicationTask": {"ReplicationTaskArn": input["ReplicationTaskArn"], "TaskCreated": 1_590_524_772.5}}),
+                json!({"ReplicationTask": {"ReplicationTaskArn": input["ReplicationTaskArn"], "ReplicationTaskCreationDate": 1_590_524_772.505}}),
             ),
             "CreateReplicationTask" => Err(ServiceError {
                 fields: vec![("resourceArn".to_owned(), "arn:aws:dms:eu-west-1:111122223333:task:OLD".to_owned())],
