@@ -6,6 +6,7 @@ use super::Play;
 use crate::names::{Direction, Side};
 use crate::sim::database::rows::Row;
 use crate::sim::profile::FaultProfile;
+use crate::sim::wire::Cloud;
 
 #[test]
 fn dms_refuses_what_dms_refuses() {
@@ -82,4 +83,63 @@ fn a_task_fails_when_its_binary_log_is_gone() {
     let task = play.status(&reverse);
     assert_eq!(task["Status"], "failed", "72 hours were promised, and 80 have passed");
     assert!(task["LastFailureMessage"].is_string());
+}
+
+#[test]
+fn nonsense_is_refused_and_never_breaks_the_world() {
+    let mut play = Play::new(FaultProfile::storm(), 16);
+    let forward = play.create(Direction::Forward);
+    let operations = [
+        "CreateReplicationTask",
+        "ModifyReplicationTask",
+        "StartReplicationTask",
+        "StopReplicationTask",
+        "DeleteReplicationTask",
+        "DescribeReplicationTasks",
+        "DescribeTableStatistics",
+        "DescribeConnections",
+        "DescribeEndpoints",
+        "DescribeReplicationInstances",
+        "ReloadTables",
+        "TestConnection",
+        "DropEverything",
+    ];
+    let nonsense = [
+        json!(null),
+        json!([]),
+        json!("text"),
+        json!({}),
+        json!({ "ReplicationTaskArn": "arn:aws:dms:nowhere", "Filters": [{}] }),
+        json!({ "ReplicationTaskArn": forward, "Filters": [{ "Name": 5, "Values": "x" }], "MaxRecords": -1, "Marker": "one" }),
+        json!({ "ReplicationTaskArn": forward, "TablesToReload": [{ "SchemaName": "" }], "TableMappings": "{", "Marker": "99" }),
+        json!({ "ReplicationTaskArn": forward, "ReplicationTaskSettings": "[]", "CdcStartPosition": "::" }),
+        json!({ "ReplicationTaskIdentifier": "Ä", "MigrationType": "all", "ReplicationTaskArn": forward, "MaxRecords": 20 }),
+    ];
+    for operation in operations {
+        for input in &nonsense {
+            if let Err(refusal) = play.world.dms(operation, input) {
+                assert_eq!(refusal.status, 400, "{operation} {input}");
+                assert!(!refusal.code.is_empty() && !refusal.message.is_empty());
+            }
+        }
+        play.wait(7);
+    }
+    assert_eq!(play.refusal("DropEverything", json!({})), "UnknownOperationException");
+}
+
+#[test]
+fn without_loopback_prevention_both_tasks_together_suspend_tables() {
+    let mut play = Play::new(FaultProfile::calm(), 17);
+    play.fence(Side::Target);
+    play.replicate();
+    play.arm();
+    let reverse = play.create(Direction::Reverse);
+    let settings =
+        json!({ "ErrorBehavior": { "ApplyErrorInsertPolicy": "SUSPEND_TABLE", "ApplyErrorUpdatePolicy": "SUSPEND_TABLE" } });
+    play.dms("ModifyReplicationTask", json!({ "ReplicationTaskArn": reverse, "ReplicationTaskSettings": settings.to_string() }));
+    play.wait(20);
+    play.dms("StartReplicationTask", json!({ "ReplicationTaskArn": reverse, "StartReplicationTaskType": "start-replication" }));
+    play.wait(900);
+    let errored = &play.status(&reverse)["ReplicationTaskStats"]["TablesErrored"];
+    assert!(errored.as_u64().is_some_and(|tables| tables > 0), "the echoes collide: {errored}");
 }

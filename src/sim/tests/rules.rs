@@ -22,6 +22,7 @@ fn a_cutover_without_the_fence_is_seen() {
     play.wait(10);
     play.open(Side::Target);
     play.flip((LEGACY, 3600), (TARGET, 60));
+    play.world.rush(false);
     play.wait(2 * 3600);
     let report = play.world.report(Side::Target);
     let rules: Vec<&str> = report.violations.iter().map(|violation| violation.rule.as_str()).collect();
