@@ -99,25 +99,23 @@ impl Dms {
             }
             connection.status = if fails { ConnectionStatus::Failed } else { ConnectionStatus::Successful };
         }
-        let mut deleted = None;
-        for (number, task) in self.tasks.iter_mut().enumerate() {
+        for task in &mut self.tasks {
             if task.due.is_some_and(|due| due <= now) {
                 task.due = None;
-                if task.status == Status::Deleting {
-                    deleted = Some(number);
-                    continue;
-                }
                 pass(task, now, databases, faults, &self.setting, &mut self.notes);
             }
             if task.status == Status::Running {
                 run(task, now, databases, faults, &mut self.rng);
             }
         }
-        if let Some(number) = deleted {
-            let task = self.tasks.remove(number);
-            let before = self.retired[slot(task.direction)];
-            self.retired[slot(task.direction)] = fold(before, &task);
-        }
+        let retired = &mut self.retired;
+        self.tasks.retain(|task| {
+            let gone = task.status == Status::Deleting && task.due.is_none();
+            if gone {
+                retired[slot(task.direction)] = fold(retired[slot(task.direction)], task);
+            }
+            !gone
+        });
     }
 
     /// How far the tasks of one direction have come.

@@ -196,20 +196,7 @@ impl Play {
     }
 
     fn flip(&mut self, from: (&str, u64), to: (&str, u64)) {
-        let change = |action: &str, (address, ttl): (&str, u64)| {
-            format!(
-                "<Change><Action>{action}</Action><ResourceRecordSet><Name>pay.example.com</Name><Type>A</Type><TTL>{ttl}</TTL>\
-                 <ResourceRecords><ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></Change>"
-            )
-        };
-        let body = format!(
-            "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes>{}{}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
-            change("DELETE", from),
-            change("CREATE", to)
-        );
-        let path = "/2013-04-01/hostedzone/Z1/rrset".to_owned();
-        let request = RestRequest { method: "POST".to_owned(), path, query: Default::default(), body };
-        self.world.route53(&request).unwrap_or_else(|refusal| panic!("flip: {refusal}"));
+        flip(&mut self.world, from, to);
     }
 
     /// The cutover; returns the reverse task.
@@ -243,3 +230,21 @@ impl Play {
 
 const LEGACY: &str = "203.0.113.10";
 const TARGET: &str = "198.51.100.7";
+
+/// Points the public name elsewhere: address and TTL, from and to.
+fn flip(world: &mut World, from: (&str, u64), to: (&str, u64)) {
+    let change = |action: &str, (address, ttl): (&str, u64)| {
+        format!(
+            "<Change><Action>{action}</Action><ResourceRecordSet><Name>pay.example.com</Name><Type>A</Type><TTL>{ttl}</TTL>\
+                 <ResourceRecords><ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></Change>"
+        )
+    };
+    let body = format!(
+        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes>{}{}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
+        change("DELETE", from),
+        change("CREATE", to)
+    );
+    let path = "/2013-04-01/hostedzone/Z1/rrset".to_owned();
+    let request = RestRequest { method: "POST".to_owned(), path, query: Default::default(), body };
+    world.route53(&request).unwrap_or_else(|refusal| panic!("flip: {refusal}"));
+}

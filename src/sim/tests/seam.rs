@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{START, migration, world_with};
+use super::{LEGACY, Play, START, TARGET, flip, migration, world_with};
 use crate::clock::Clock;
 use crate::database::{Database, Epoch};
-use crate::names::Side;
+use crate::names::{Account, Side};
 use crate::sim::SharedWorld;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::seam::SimulatedDatabase;
@@ -66,4 +66,51 @@ async fn a_broken_connection_is_ambiguous() {
         applied = world.lock().expect("not poisoned").databases.legacy.markers.len();
     }
     assert!((1..20).contains(&applied), "some were applied: {applied}");
+}
+
+/// Closes a fence as a controller does: until a look proves it.
+async fn fence(seam: &SimulatedDatabase, accounts: &[Account]) {
+    for _ in 0..50 {
+        seam.close_fence(Epoch(1), accounts).await.expect("the fence closes");
+        let view = seam.look().await.expect("a look");
+        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.locked && account.connections == 0) {
+            return;
+        }
+    }
+    panic!("the fence never closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cutover_in_a_rush_with_long_transactions_loses_nothing() {
+    for seed in 0..8 {
+        let mut play = Play::new(FaultProfile { long_transaction: 1.0, ..FaultProfile::calm() }, seed);
+        play.fence(Side::Target);
+        play.replicate();
+        play.arm();
+        play.world.rush(true);
+        play.wait(30);
+        let clock = Clock::starting_at(play.world.now());
+        let world = play.world.shared();
+        let seam = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
+        let (legacy, target) = (seam(Side::Legacy), seam(Side::Target));
+        let accounts = migration().spec.legacy.database.all_accounts();
+        fence(&legacy, &accounts).await;
+        let marker = "payments/1/drain".into();
+        legacy.write_marker(Epoch(1), &marker).await.expect("a marker");
+        while !target.look().await.expect("a look").markers.contains(&marker) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        target.open_fence(Epoch(1), &accounts).await.expect("it opens");
+        {
+            let mut world = world.lock().expect("not poisoned");
+            flip(&mut world, (LEGACY, 3600), (TARGET, 60));
+            world.rush(false);
+        }
+        tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+        target.look().await.expect("a look");
+        let report = world.lock().expect("not poisoned").report(Side::Target);
+        assert_eq!((report.payments.lost, report.payments.duplicated), (0, 0), "seed {seed}");
+        assert_eq!(report.violations, [], "seed {seed}");
+        assert!(report.payments.refused > 0, "customers met the fence");
+    }
 }
