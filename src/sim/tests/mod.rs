@@ -3,6 +3,7 @@
 mod book;
 mod dms;
 mod rules;
+mod sdk;
 mod seam;
 
 use std::time::Duration;
