@@ -186,14 +186,7 @@ impl Customers {
         &mut self.payments[number]
     }
 
-    fn attempt(
-        &mut self,
-        key: u64,
-        now: Timestamp,
-        databases: &Databases,
-        resolvers: &mut Resolvers,
-        authority: PublicAnswer,
-    ) {
+    fn attempt(&mut self, key: u64, now: Timestamp, databases: &Databases, resolvers: &mut Resolvers, authority: PublicAnswer) {
         let resolver = self.payment(key).resolver;
         let side = resolvers.resolve(resolver, now, authority);
         match side.filter(|side| databases.side(*side).accepts(AccountUse::Application)) {

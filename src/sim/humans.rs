@@ -85,7 +85,7 @@ impl Humans {
         if self.to_put_back.as_ref().is_some_and(|(at, _)| *at <= now) {
             self.put_back(now, reach);
         }
-        if !self.planned.last().is_some_and(|at| *at <= now) {
+        if self.planned.last().is_none_or(|at| *at > now) {
             return;
         }
         self.planned.pop();

@@ -17,6 +17,8 @@ pub mod report;
 pub mod resolvers;
 pub mod route53;
 pub mod setting;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 pub mod world;
 

@@ -35,7 +35,7 @@ pub type SharedWorld = Arc<Mutex<World>>;
 const OLD_KEYS: u64 = 1 << 40;
 /// Targets behind the load balancer.
 const TARGETS: usize = 3;
-/// How long a server that lost an event's hour may be asked nothing: no answer at all is kept this long.
+/// How long a resolver keeps it that nothing was answered.
 const NEGATIVE_TTL: Duration = Duration::from_secs(60);
 
 /// Everything that a rehearsal plays in.
@@ -302,6 +302,7 @@ impl World {
     /// The final check, and all that was counted.
     pub fn report(&mut self, authoritative: Side) -> WorldReport {
         let payments = self.final_check(authoritative);
+        self.monitor.finish(self.now);
         let pause = |side| self.customers.pause_towards(side).map(|pause| pause.as_secs_f64());
         WorldReport {
             payments,
@@ -383,7 +384,10 @@ fn public_answer(route53: &Route53, setting: &Setting) -> PublicAnswer {
     let Some(answer) = route53.answer(&public.name) else { return PublicAnswer { side: None, ttl: NEGATIVE_TTL } };
     let answers = |side: Side| {
         let wanted = Record::pointing(&public.name, public.destination(side), 0);
-        answer.records.iter().all(|record| record.record_type == wanted.record_type && goes_the_same_way(&record.data, &wanted.data))
+        answer
+            .records
+            .iter()
+            .all(|record| record.record_type == wanted.record_type && goes_the_same_way(&record.data, &wanted.data))
     };
     let side = [Side::Legacy, Side::Target].into_iter().find(|side| answers(*side));
     PublicAnswer { side, ttl: Duration::from_secs(answer.ttl_seconds) }

@@ -106,12 +106,11 @@ impl SimDatabase {
     /// An empty database with these accounts, all unlocked; legacy writes a binary log, Aurora by default none.
     pub fn new(side: Side, tables: usize, accounts: Vec<DatabaseAccount>) -> Self {
         let (format, checksum, retention_hours) = match side {
-            // A week is what a self-managed server with `binlog_expire_logs_seconds=604800` keeps; longer than a cutover.
+            // Two weeks: longer than any rehearsal, as an operator would have set it before a migration.
             Side::Legacy => ("ROW", "NONE", Some(14 * 24)),
             Side::Target => ("OFF", "CRC32", None),
         };
-        let binlog =
-            BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
+        let binlog = BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
         Self {
             side,
             tables: (0..tables).map(|_| Table::default()).collect(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::binlog::{Change, Origin};
 use super::Availability;
+use super::binlog::{Change, Origin};
 use crate::clock::Clock;
 use crate::database::{Answer, Database, DatabaseView, DeclaredWrites, Epoch, TableDigest};
 use crate::fault::{Fault, Problem};
@@ -78,7 +78,9 @@ impl SimulatedDatabase {
             Break::None | Break::After => {
                 let mut world = self.world();
                 match world.databases.side(self.side).availability {
-                    Availability::Rebooting => Err(Problem::Ambiguous { detail: "connection refused: the server restarts".to_owned() }),
+                    Availability::Rebooting => {
+                        Err(Problem::Ambiguous { detail: "connection refused: the server restarts".to_owned() })
+                    }
                     Availability::Available => apply(&mut world, self.side),
                 }
             }
@@ -120,7 +122,12 @@ impl SimulatedDatabase {
         Ok(())
     }
 
-    async fn write(&self, name: &'static str, epoch: Epoch, change: impl FnOnce(Side, Timestamp) -> Change + Send) -> Result<(), Fault> {
+    async fn write(
+        &self,
+        name: &'static str,
+        epoch: Epoch,
+        change: impl FnOnce(Side, Timestamp) -> Change + Send,
+    ) -> Result<(), Fault> {
         let apply = |world: &mut World, side| {
             claim(world, side, epoch)?;
             let now = world.now();

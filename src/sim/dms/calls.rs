@@ -35,7 +35,14 @@ fn wrong_value(message: &str) -> ServiceError {
 
 impl Dms {
     /// Answers one operation.
-    pub fn call(&mut self, now: Timestamp, operation: &str, input: &Value, databases: &mut Databases, faults: &mut Faults) -> Answer {
+    pub fn call(
+        &mut self,
+        now: Timestamp,
+        operation: &str,
+        input: &Value,
+        databases: &mut Databases,
+        faults: &mut Faults,
+    ) -> Answer {
         match operation {
             "DescribeReplicationTasks" => self.describe_tasks(input, databases),
             "DescribeTableStatistics" => self.describe_statistics(input, now),
@@ -171,7 +178,9 @@ impl Dms {
         let task = &self.tasks[number];
         if !task.status.is_at_rest() {
             let state = task.status.as_str();
-            let message = format!("Replication Task, excluding logging severity task settings, cannot be modified while it is {state} state");
+            let message = format!(
+                "Replication Task, excluding logging severity task settings, cannot be modified while it is {state} state"
+            );
             return Err(wrong_state(message));
         }
         let changed_type = input["MigrationType"].as_str().is_some_and(|word| word != task.migration_type.as_str());
@@ -207,7 +216,9 @@ impl Dms {
             let connection = self.connections.iter().find(|connection| connection.endpoint == *endpoint);
             if connection.is_none_or(|connection| connection.status != ConnectionStatus::Successful) {
                 let instance = self.setting.instance();
-                let message = format!("Test connection for replication instance {instance} and endpoint {endpoint} should be successful for starting the replication task");
+                let message = format!(
+                    "Test connection for replication instance {instance} and endpoint {endpoint} should be successful for starting the replication task"
+                );
                 return Err(wrong_state(message));
             }
         }
@@ -312,7 +323,9 @@ fn start_how(task: &Task, word: &str, position: Option<BinlogPosition>) -> Resul
         ("resume-processing", MigrationType::Cdc) if task.mover.is_none() => Ok(StartHow::Changes(task.cdc_start.clone())),
         ("resume-processing", _) if task.mover.is_none() => Ok(StartHow::FullLoad),
         ("resume-processing", _) => Ok(StartHow::Resume),
-        ("reload-target", MigrationType::Cdc) => Err(wrong_combination("Start Type : RELOAD_TARGET is not valid for CDC only tasks")),
+        ("reload-target", MigrationType::Cdc) => {
+            Err(wrong_combination("Start Type : RELOAD_TARGET is not valid for CDC only tasks"))
+        }
         ("reload-target", _) if task.started_before() => Ok(StartHow::FullLoad),
         _ => Err(wrong_combination("Invalid StartReplicationTaskType")),
     }
@@ -346,4 +359,3 @@ fn check_identifier(identifier: &str) -> Result<(), ServiceError> {
         && !identifier.contains("--");
     if legal { Ok(()) } else { Err(wrong_value("The parameter ReplicationTaskIdentifier is not a valid identifier")) }
 }
-

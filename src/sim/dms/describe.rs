@@ -82,7 +82,8 @@ impl Dms {
             "ReplicationInstanceIdentifier": tail(self.setting.instance().as_str()),
         });
         if connection.status == ConnectionStatus::Failed {
-            shown["LastFailureMessage"] = json!("Test Endpoint failed: Network error has occurred, Can't connect to MySQL server");
+            shown["LastFailureMessage"] =
+                json!("Test Endpoint failed: Network error has occurred, Can't connect to MySQL server");
         }
         shown
     }
@@ -177,7 +178,8 @@ fn filters<'a>(input: &'a Value, known: &[&str]) -> Result<Vec<Filter<'a>>, Serv
         .map(|filter| {
             let name = filter["Name"].as_str().filter(|name| known.contains(name));
             let name = name.ok_or_else(|| refusal(format!("The filter '{}' is not valid", filter["Name"])))?;
-            let values: Option<Vec<&str>> = filter["Values"].as_array().map(|values| values.iter().filter_map(Value::as_str).collect());
+            let values: Option<Vec<&str>> =
+                filter["Values"].as_array().map(|values| values.iter().filter_map(Value::as_str).collect());
             let values = values.filter(|values| !values.is_empty());
             Ok((name, values.ok_or_else(|| refusal(format!("The filter '{name}' has no values")))?))
         })
@@ -197,11 +199,15 @@ fn paged<T>(items: &[T], input: &Value, most: u64, member: &str, show: impl Fn(&
     let refusal = |why: &str| ServiceError::refused("InvalidParameterValueException", why);
     let size = match &input["MaxRecords"] {
         Value::Null => 100,
-        number => number.as_u64().filter(|size| (20..=most).contains(size)).ok_or_else(|| refusal("MaxRecords is out of range"))?,
+        number => {
+            number.as_u64().filter(|size| (20..=most).contains(size)).ok_or_else(|| refusal("MaxRecords is out of range"))?
+        }
     };
     let first = match input["Marker"].as_str() {
         None | Some("") => 0,
-        Some(marker) => marker.parse::<usize>().ok().filter(|first| *first < items.len()).ok_or_else(|| refusal("Invalid marker"))?,
+        Some(marker) => {
+            marker.parse::<usize>().ok().filter(|first| *first < items.len()).ok_or_else(|| refusal("Invalid marker"))?
+        }
     };
     let end = items.len().min(first.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)));
     let mut answer = json!({ member: items[first..end].iter().map(show).collect::<Vec<_>>() });

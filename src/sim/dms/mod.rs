@@ -81,7 +81,8 @@ impl Dms {
     /// When something happens next.
     pub fn next_due(&self, databases: &Databases) -> Option<Timestamp> {
         let tasks = self.tasks.iter().filter_map(|task| {
-            let moves = task.mover.as_ref().filter(|_| task.status == Status::Running).and_then(|mover| mover.next_due(databases));
+            let moves =
+                task.mover.as_ref().filter(|_| task.status == Status::Running).and_then(|mover| mover.next_due(databases));
             task.due.into_iter().chain(moves).min()
         });
         tasks.chain(self.connections.iter().filter_map(|connection| connection.due)).min()
@@ -98,25 +99,23 @@ impl Dms {
             }
             connection.status = if fails { ConnectionStatus::Failed } else { ConnectionStatus::Successful };
         }
-        let mut deleted = None;
-        for (number, task) in self.tasks.iter_mut().enumerate() {
+        for task in &mut self.tasks {
             if task.due.is_some_and(|due| due <= now) {
                 task.due = None;
-                if task.status == Status::Deleting {
-                    deleted = Some(number);
-                    continue;
-                }
                 pass(task, now, databases, faults, &self.setting, &mut self.notes);
             }
             if task.status == Status::Running {
                 run(task, now, databases, faults, &mut self.rng);
             }
         }
-        if let Some(number) = deleted {
-            let task = self.tasks.remove(number);
-            let before = self.retired[slot(task.direction)];
-            self.retired[slot(task.direction)] = fold(before, &task);
-        }
+        let retired = &mut self.retired;
+        self.tasks.retain(|task| {
+            let gone = task.status == Status::Deleting && task.due.is_none();
+            if gone {
+                retired[slot(task.direction)] = fold(retired[slot(task.direction)], task);
+            }
+            !gone
+        });
     }
 
     /// How far the tasks of one direction have come.

@@ -299,7 +299,9 @@ impl Mover {
             match policy {
                 ErrorPolicy::Skip => table.lose_a_row(target, rng),
                 ErrorPolicy::SuspendTable => table.state = TableState::Error,
-                ErrorPolicy::StopTask => return Err(TaskFailure("Duplicate entry for key 'PRIMARY' [1062]. Task is stopped".to_owned())),
+                ErrorPolicy::StopTask => {
+                    return Err(TaskFailure("Duplicate entry for key 'PRIMARY' [1062]. Task is stopped".to_owned()));
+                }
                 ErrorPolicy::Overwrite => {}
             }
         }

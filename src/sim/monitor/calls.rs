@@ -84,18 +84,18 @@ impl Monitor {
         let dns = &setting.migration.spec.dns;
         let (public, shadow) = (dns.public.name.as_str(), dns.shadow.name.as_str());
         for name in names_in(&request.body) {
-            if name != public && name != shadow {
+            if !name.eq_ignore_ascii_case(public) && !name.eq_ignore_ascii_case(shadow) {
                 self.report("S11", now, format!("the record {name} was changed, which the spec does not name"));
             }
             // S13: a person's edit stands there.
-            if name == shadow && self.shadow_edited {
+            if name.eq_ignore_ascii_case(shadow) && self.shadow_edited {
                 self.shadow_edited = false;
                 self.report("S13", now, format!("a person's edit of {name} was overwritten"));
             }
         }
     }
 
-    /// What a payment's place at the end means (S2).
+    /// S2 at the end: a payment is not where it was promised.
     pub fn payment_lost(&mut self, now: Timestamp, key: u64, side: Side) {
         self.report("S2", now, format!("payment {key} was acknowledged and is not on {side} as it was"));
     }

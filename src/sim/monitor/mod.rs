@@ -151,6 +151,13 @@ impl Monitor {
         }
     }
 
+    /// The end of the run: a pause that still lasts is measured too.
+    pub fn finish(&mut self, now: Timestamp) {
+        if let Some(since) = self.both_closed_since {
+            self.check_pause(since, now);
+        }
+    }
+
     /// S14: both sides refuse writes no longer than the budget, one call, and the controller's own absence.
     fn check_pause(&mut self, since: Timestamp, now: Timestamp) {
         let allowed = self.pause_budget.map(|budget| budget + CALL_TIMEOUT + std::mem::take(&mut self.downtime));

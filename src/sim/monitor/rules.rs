@@ -53,31 +53,31 @@ pub enum LogNow {
 
 type Verdict = Result<(), String>;
 
-fn unless(broken: bool, what: impl FnOnce() -> String) -> Verdict {
+fn refuse_if(broken: bool, what: impl FnOnce() -> String) -> Verdict {
     if broken { Err(what()) } else { Ok(()) }
 }
 
 /// S1: once a fence has closed, the application never can write on both sides.
 pub fn s1_one_writable_side(truth: &Truth) -> Verdict {
     let both = truth.legacy.writes == WritesNow::Open && truth.target.writes == WritesNow::Open;
-    unless(both, || "the application can write on both sides".to_owned())
+    refuse_if(both, || "the application can write on both sides".to_owned())
 }
 
 /// S3 and S4: the target may open, and the public name may go there, only over a fenced and fully replicated legacy, with
 /// the way back possible.
 pub fn s3_target_may_take_over(truth: &Truth) -> Verdict {
-    unless(truth.legacy.writes != WritesNow::Closed, || "legacy is not fenced".to_owned())?;
+    refuse_if(truth.legacy.writes != WritesNow::Closed, || "legacy is not fenced".to_owned())?;
     if truth.authoritative == Side::Target {
         return Ok(());
     }
     everything_applied(Direction::Forward, truth.forward, truth.legacy)?;
-    unless(truth.target.log == LogNow::Rows, || "the target writes no binary log that the way back could read".to_owned())
+    refuse_if(truth.target.log != LogNow::Rows, || "the target writes no binary log that the way back could read".to_owned())
 }
 
 /// S5: reverse replication starts no later than the application's first commit on the target.
 pub fn s5_reverse_starts_early_enough(reads_from: u64, first_commit: Option<u64>) -> Verdict {
     let late = first_commit.is_some_and(|first| reads_from > first);
-    unless(late, || format!("reverse replication starts at event {reads_from}, after the first commit"))
+    refuse_if(late, || format!("reverse replication starts at event {reads_from}, after the first commit"))
 }
 
 /// S7: legacy may open again only if the target never took a write, or is fenced and fully replicated back.
@@ -85,18 +85,18 @@ pub fn s7_legacy_may_reopen(truth: &Truth) -> Verdict {
     if truth.authoritative == Side::Legacy {
         return Ok(());
     }
-    unless(truth.target.writes != WritesNow::Closed, || "the target has taken writes and is not fenced".to_owned())?;
-    unless(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())?;
+    refuse_if(truth.target.writes != WritesNow::Closed, || "the target has taken writes and is not fenced".to_owned())?;
+    refuse_if(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())?;
     everything_applied(Direction::Reverse, truth.reverse, truth.target)
 }
 
 fn everything_applied(direction: Direction, progress: Progress, source: SideTruth) -> Verdict {
     let missing = source.application_end.saturating_sub(progress.applied_seq);
-    unless(missing > 0, || format!("{direction} replication has {missing} events to apply"))?;
+    refuse_if(missing > 0, || format!("{direction} replication has {missing} events to apply"))?;
     let unsettled = progress.unsettled_tables;
-    unless(unsettled > 0, || format!("{unsettled} tables of {direction} replication take no changes"))?;
+    refuse_if(unsettled > 0, || format!("{unsettled} tables of {direction} replication take no changes"))?;
     let skipped = progress.skipped_rows;
-    unless(skipped > 0, || format!("{direction} replication skipped {skipped} rows"))
+    refuse_if(skipped > 0, || format!("{direction} replication skipped {skipped} rows"))
 }
 
 #[cfg(test)]

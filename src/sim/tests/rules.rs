@@ -1,0 +1,145 @@
+//! Every rule provoked: a monitor that cannot fail proves nothing.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{LEGACY, Play, TARGET};
+use crate::names::Side;
+use crate::sim::database::AccountUse;
+use crate::sim::profile::FaultProfile;
+use crate::sim::wire::{Cloud, RestRequest};
+
+#[test]
+fn a_cutover_without_the_fence_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 3);
+    play.fence(Side::Target);
+    let forward = play.replicate();
+    play.arm();
+    play.world.rush(true);
+    play.wait(30);
+    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": forward }));
+    play.wait(10);
+    play.open(Side::Target);
+    play.flip((LEGACY, 3600), (TARGET, 60));
+    play.world.rush(false);
+    play.wait(2 * 3600);
+    let report = play.world.report(Side::Target);
+    let rules: Vec<&str> = report.violations.iter().map(|violation| violation.rule.as_str()).collect();
+    for rule in ["S2", "S3", "S4"] {
+        assert!(rules.contains(&rule), "{rule} is missing in {:?}", &rules[..rules.len().min(9)]);
+    }
+    assert!(report.payments.lost > 0);
+}
+
+#[test]
+fn two_open_sides_after_a_fence_are_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 3);
+    play.fence(Side::Target);
+    play.fence(Side::Legacy);
+    play.open(Side::Legacy);
+    assert_eq!(play.rules_broken(), Vec::<&str>::new(), "an abort breaks nothing");
+    play.open(Side::Target);
+    assert!(play.rules_broken().contains(&"S1"));
+}
+
+#[test]
+fn a_rollback_without_the_drain_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 4);
+    play.fence(Side::Target);
+    let forward = play.replicate();
+    let reverse = play.cut_over(&forward);
+    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
+    play.wait(3600);
+    play.fence(Side::Target);
+    play.open(Side::Legacy);
+    assert_eq!(play.rules_broken(), ["S7"]);
+    assert!(play.world.final_check(Side::Legacy).lost > 0);
+}
+
+#[test]
+fn a_reverse_start_after_the_first_write_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 5);
+    play.fence(Side::Target);
+    let forward = play.replicate();
+    let reverse = play.cut_over(&forward);
+    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
+    play.wait(600);
+    let late = play.world.databases.target.position().expect("a binary log");
+    let how = json!({ "ReplicationTaskArn": reverse, "StartReplicationTaskType": "start-replication", "CdcStartPosition": late.to_string() });
+    play.dms("StartReplicationTask", how);
+    play.wait(60);
+    assert_eq!(play.rules_broken(), ["S5"]);
+}
+
+#[test]
+fn a_reload_after_the_first_write_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 6);
+    play.fence(Side::Target);
+    let forward = play.replicate();
+    let reverse = play.cut_over(&forward);
+    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
+    play.wait(3600);
+    play.dms("StartReplicationTask", json!({ "ReplicationTaskArn": forward, "StartReplicationTaskType": "resume-processing" }));
+    play.wait(60);
+    assert_eq!(play.rules_broken(), Vec::<&str>::new(), "resuming replaces nothing");
+    let table = json!([{ "SchemaName": "payments", "TableName": "payments" }]);
+    play.dms("ReloadTables", json!({ "ReplicationTaskArn": forward, "TablesToReload": table }));
+    play.wait(3600);
+    assert_eq!(play.rules_broken(), ["S6", "S2"]);
+    assert!(play.world.final_check(Side::Target).lost > 0, "what the target took is gone");
+}
+
+#[test]
+fn a_pause_beyond_its_budget_is_seen_and_one_within_it_is_not() {
+    let mut play = Play::new(FaultProfile::calm(), 7);
+    play.world.monitor.note_pause_budget(Duration::from_secs(30));
+    for (seconds, broken) in [(34, 0), (36, 1)] {
+        play.fence(Side::Target);
+        play.fence(Side::Legacy);
+        play.wait(seconds);
+        play.open(Side::Legacy);
+        assert_eq!(play.rules_broken().len(), broken);
+    }
+    assert_eq!(play.rules_broken(), ["S14"]);
+}
+
+#[test]
+fn foreign_names_and_deletions_are_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 8);
+    let parameters =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let group = [("DBClusterParameterGroupName", "other"), ("DBParameterGroupFamily", "aurora-mysql8.0"), ("Description", "d")];
+    play.world.rds("CreateDBClusterParameterGroup", &parameters(&group)).expect("it can be created");
+    assert_eq!(play.rules_broken(), ["S11"]);
+    play.world.rds("DescribeDBClusters", &parameters(&[])).expect("reads are free");
+    assert_eq!(play.rules_broken(), ["S11"]);
+}
+
+#[test]
+fn a_reboot_outside_the_window_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 9);
+    let reboot = [("DBInstanceIdentifier".to_owned(), "payments-instance-1".to_owned())].into();
+    play.world.rds("RebootDBInstance", &reboot).expect("AWS does not mind");
+    assert_eq!(play.rules_broken(), ["Window"]);
+    assert!(!play.world.databases.target.accepts(AccountUse::Application), "it is down");
+    play.wait(120);
+    assert!(play.world.databases.target.accepts(AccountUse::Application), "it is back");
+}
+
+#[test]
+fn an_overwritten_edit_of_a_person_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 11);
+    play.world.monitor.note_shadow_edit(true);
+    let request = RestRequest {
+        method: "POST".to_owned(),
+        path: "/2013-04-01/hostedzone/Z1/rrset".to_owned(),
+        query: Default::default(),
+        body: "<ChangeResourceRecordSetsRequest><ChangeBatch><Changes><Change><Action>CREATE</Action><ResourceRecordSet>\
+               <Name>shadow-pay.example.com.</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>198.51.100.7</Value>\
+               </ResourceRecord></ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+            .to_owned(),
+    };
+    play.world.route53(&request).expect("it is accepted");
+    assert_eq!(play.rules_broken(), ["S13"]);
+}

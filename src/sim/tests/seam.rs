@@ -1,0 +1,116 @@
+//! The databases as a controller reaches them.
+
+use std::time::Duration;
+
+use super::{LEGACY, Play, START, TARGET, flip, migration, world_with};
+use crate::clock::Clock;
+use crate::database::{Database, Epoch};
+use crate::names::{Account, Side};
+use crate::sim::SharedWorld;
+use crate::sim::crash::CrashSwitch;
+use crate::sim::database::seam::SimulatedDatabase;
+use crate::sim::profile::FaultProfile;
+
+/// Both seams of one shared world.
+fn seams(profile: FaultProfile) -> (SharedWorld, SimulatedDatabase, SimulatedDatabase) {
+    let world = world_with(profile, 5).shared();
+    let clock = Clock::starting_at(START.parse().expect("a timestamp"));
+    let seam = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
+    let (legacy, target) = (seam(Side::Legacy), seam(Side::Target));
+    (world, legacy, target)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_fence_lets_no_commit_follow() {
+    let (world, legacy, _) = seams(FaultProfile { long_transaction: 1.0, ..FaultProfile::calm() });
+    let accounts = migration().spec.legacy.database.all_accounts();
+    world.lock().expect("not poisoned").rush(true);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut held = 0;
+    let closed = loop {
+        legacy.close_fence(Epoch(1), &accounts).await.expect("the fence closes");
+        let view = legacy.look().await.expect("a look");
+        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.locked && account.connections == 0) {
+            break view;
+        }
+        held += 1;
+        assert!(held < 20, "the long transaction ends");
+    };
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let later = legacy.look().await.expect("a look");
+    assert_eq!(later.position, closed.position, "nothing was committed behind the fence");
+    legacy.open_fence(Epoch(1), &accounts).await.expect("it opens");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_ne!(legacy.look().await.expect("a look").position, closed.position, "customers are back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_controller_is_refused_and_changes_nothing() {
+    let (_, legacy, _) = seams(FaultProfile::calm());
+    let accounts = migration().spec.legacy.database.all_accounts();
+    legacy.write_marker(Epoch(2), &"m".into()).await.expect("the newer one writes");
+    let refused = legacy.close_fence(Epoch(1), &accounts).await.expect_err("the older one is refused");
+    assert!(matches!(refused.problem, crate::fault::Problem::Superseded { ours: 1, theirs: 2 }), "{refused}");
+    let view = legacy.look().await.expect("a look");
+    assert!(view.accounts.iter().all(|account| !account.locked));
+    assert_eq!(view.markers.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_connection_is_ambiguous() {
+    let (world, legacy, _) = seams(FaultProfile { database_error: 1.0, ..FaultProfile::calm() });
+    let mut applied = 0;
+    for number in 0..20 {
+        let fault = legacy.write_marker(Epoch(1), &format!("m{number}").into()).await.expect_err("it breaks");
+        assert!(matches!(fault.problem, crate::fault::Problem::Ambiguous { .. }));
+        applied = world.lock().expect("not poisoned").databases.legacy.markers.len();
+    }
+    assert!((1..20).contains(&applied), "some were applied: {applied}");
+}
+
+/// Closes a fence as a controller does: until a look proves it.
+async fn fence(seam: &SimulatedDatabase, accounts: &[Account]) {
+    for _ in 0..50 {
+        seam.close_fence(Epoch(1), accounts).await.expect("the fence closes");
+        let view = seam.look().await.expect("a look");
+        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.locked && account.connections == 0) {
+            return;
+        }
+    }
+    panic!("the fence never closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cutover_in_a_rush_with_long_transactions_loses_nothing() {
+    for seed in 0..8 {
+        let mut play = Play::new(FaultProfile { long_transaction: 1.0, ..FaultProfile::calm() }, seed);
+        play.fence(Side::Target);
+        play.replicate();
+        play.arm();
+        play.world.rush(true);
+        play.wait(30);
+        let clock = Clock::starting_at(play.world.now());
+        let world = play.world.shared();
+        let seam = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
+        let (legacy, target) = (seam(Side::Legacy), seam(Side::Target));
+        let accounts = migration().spec.legacy.database.all_accounts();
+        fence(&legacy, &accounts).await;
+        let marker = "payments/1/drain".into();
+        legacy.write_marker(Epoch(1), &marker).await.expect("a marker");
+        while !target.look().await.expect("a look").markers.contains(&marker) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        target.open_fence(Epoch(1), &accounts).await.expect("it opens");
+        {
+            let mut world = world.lock().expect("not poisoned");
+            flip(&mut world, (LEGACY, 3600), (TARGET, 60));
+            world.rush(false);
+        }
+        tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+        target.look().await.expect("a look");
+        let report = world.lock().expect("not poisoned").report(Side::Target);
+        assert_eq!((report.payments.lost, report.payments.duplicated), (0, 0), "seed {seed}");
+        assert_eq!(report.violations, [], "seed {seed}");
+        assert!(report.payments.refused > 0, "customers met the fence");
+    }
+}
