@@ -51,7 +51,8 @@ pub async fn get(server: &str, path: &str) -> Result<String, ClientError> {
 }
 
 async fn ask(server: &str, authority: &str, path: &str) -> Result<String, ClientError> {
-    let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable { server: server.to_owned(), source };
+    let unreachable =
+        |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable { server: server.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(authority).await.map_err(|error| unreachable(error.into()))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.into()))?;

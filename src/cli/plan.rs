@@ -17,7 +17,9 @@ use crate::spec::Migration;
 
 /// Say what the next pass would do, without doing it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 planned; 1 could not plan; and with --detailed-exitcode: 0 nothing to do, 2 something to do, 3 held until a person has looked.")]
+#[command(
+    after_help = "Exit codes: 0 planned; 1 could not plan; and with --detailed-exitcode: 0 nothing to do, 2 something to do, 3 held until a person has looked."
+)]
 pub struct PlanArgs {
     /// The Migration file.
     file: PathBuf,
@@ -94,11 +96,8 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     } else {
         Journal::in_memory(migration.name()).map_err(|error| exit::chain(&error))?
     };
-    let surroundings = if args.sandbox {
-        Surroundings::Sandbox { seed: 1, profile: FaultProfile::calm() }
-    } else {
-        Surroundings::Real
-    };
+    let surroundings =
+        if args.sandbox { Surroundings::Sandbox { seed: 1, profile: FaultProfile::calm() } } else { Surroundings::Real };
     let equipment = surroundings.equip(migration, &clock).await;
     let generation = journal.generation().max(1);
     let reconciler =
@@ -118,10 +117,14 @@ pub fn text(migration: &Migration, plan: &Plan) -> String {
             }
         }
     };
-    let actions: Vec<String> = plan.actions.iter().enumerate().map(|(number, action)| format!("{}. {action}", number + 1)).collect();
+    let actions: Vec<String> =
+        plan.actions.iter().enumerate().map(|(number, action)| format!("{}. {action}", number + 1)).collect();
     section("the next pass would", if actions.is_empty() { vec!["do nothing".into()] } else { actions });
     section("waiting", plan.waiting.iter().map(|wait| format!("{}: {}", wait.reason, wait.message)).collect());
-    section("held until a person has looked", plan.blocked.iter().map(|block| format!("{}: {}", block.reason, block.message)).collect());
+    section(
+        "held until a person has looked",
+        plan.blocked.iter().map(|block| format!("{}: {}", block.reason, block.message)).collect(),
+    );
     let gate = |report: &crate::migration::plan::GateReport| {
         let word = match &report.standing {
             Standing::Open(_) => "open   ",

@@ -19,7 +19,9 @@ use crate::spec::period::spoken;
 
 /// Play a migration from end to end against the stand-in world, in virtual time.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad; 2 usage.")]
+#[command(
+    after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad; 2 usage."
+)]
 pub struct RehearseArgs {
     /// The Migration file. Its `phase` is where the rehearsed operator would begin anyway, so it is not looked at.
     file: PathBuf,
@@ -85,8 +87,9 @@ fn profile(name: &str) -> Result<FaultProfile, String> {
         "rough" => Ok(FaultProfile::rough()),
         "storm" => Ok(FaultProfile::storm()),
         path => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("--faults {path}: neither calm, rough nor storm, nor a file that can be read ({error})"))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("--faults {path}: neither calm, rough nor storm, nor a file that can be read ({error})")
+            })?;
             serde_json::from_str(&text).map_err(|error| format!("--faults {path}: not a fault profile in JSON: {error}"))
         }
     }
@@ -95,7 +98,13 @@ fn profile(name: &str) -> Result<FaultProfile, String> {
 fn one(migration: &Migration, request: &Request, args: &RehearseArgs) -> u8 {
     let text = args.output == Output::Text;
     if text {
-        println!("rehearsing {} · {:?} · faults {} · seed {}\n", migration.name(), request.scenario, request.faults, request.seed);
+        println!(
+            "rehearsing {} · {:?} · faults {} · seed {}\n",
+            migration.name(),
+            request.scenario,
+            request.faults,
+            request.seed
+        );
     }
     let mut tell = |moment: &Moment| {
         if text {
@@ -138,7 +147,13 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
         say("attempt", format!("{}: {}", attempt.attempt, attempt.end));
     }
     let payments = &verdict.payments;
-    say("payments", format!("{} acknowledged, {} refused and tried again, {} lost, {} duplicated", payments.acknowledged, payments.refused, payments.lost, payments.duplicated));
+    say(
+        "payments",
+        format!(
+            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
+            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
+        ),
+    );
     say("write pause", seconds(verdict.write_pause_seconds));
     if verdict.rollback_write_pause_seconds.is_some() {
         say("write pause, way back", seconds(verdict.rollback_write_pause_seconds));
@@ -155,7 +170,12 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
     if let Some(path) = picture {
         say("picture", path.display().to_string());
     }
-    text.push_str(&format!("\nthe same again: bascule rehearse FILE --scenario {} --faults {} --seed {}\n", format!("{:?}", verdict.scenario).to_lowercase(), verdict.faults, verdict.seed));
+    text.push_str(&format!(
+        "\nthe same again: bascule rehearse FILE --scenario {} --faults {} --seed {}\n",
+        format!("{:?}", verdict.scenario).to_lowercase(),
+        verdict.faults,
+        verdict.seed
+    ));
     text
 }
 
@@ -200,8 +220,16 @@ fn campaign_text(summary: &Campaign) -> String {
     say("rehearsals", format!("{} of {} · {:?} · faults {}", summary.runs, summary.migration, summary.scenario, summary.faults));
     say("outcomes", counted(&summary.outcomes));
     let payments = &summary.payments;
-    say("payments", format!("{} acknowledged, {} refused and tried again, {} lost, {} duplicated", payments.acknowledged, payments.refused, payments.lost, payments.duplicated));
-    for (label, worst) in [("worst write pause", summary.worst_write_pause), ("worst, way back", summary.worst_rollback_write_pause)] {
+    say(
+        "payments",
+        format!(
+            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
+            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
+        ),
+    );
+    for (label, worst) in
+        [("worst write pause", summary.worst_write_pause), ("worst, way back", summary.worst_rollback_write_pause)]
+    {
         if let Some(worst) = worst {
             say(label, format!("{:.2} s (seed {})", worst.seconds, worst.seed));
         }

@@ -16,7 +16,9 @@ use crate::spec::Period;
 
 /// Keep migrations as their files ask, until told to stop.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "SIGTERM and SIGINT finish the step that was begun and exit with 0.\nExit codes: 0 stopped; 1 could not start; 2 usage.")]
+#[command(
+    after_help = "SIGTERM and SIGINT finish the step that was begun and exit with 0.\nExit codes: 0 stopped; 1 could not start; 2 usage."
+)]
 pub struct RunArgs {
     /// A Migration file, or a directory of them (a mounted ConfigMap is fine).
     specs: PathBuf,
@@ -64,7 +66,9 @@ pub fn run(args: &RunArgs) -> u8 {
         };
         let listener = match tokio::net::TcpListener::bind(args.listen).await {
             Ok(listener) => listener,
-            Err(error) => return exit::failed(&format!("cannot listen on {}: {error}; give another address with --listen", args.listen)),
+            Err(error) => {
+                return exit::failed(&format!("cannot listen on {}: {error}; give another address with --listen", args.listen));
+            }
         };
         let address = listener.local_addr().unwrap_or(args.listen);
         eprintln!("bascule keeps {} and answers on http://{address}", args.specs.display());

@@ -13,7 +13,9 @@ use crate::sim::wire::listener::serve;
 
 /// Serve the stand-in AWS (DMS, RDS, Route 53, ELBv2) on TCP.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Point any AWS client at it:\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws dms describe-replication-tasks\nSignatures are read for the service's name only, never verified.")]
+#[command(
+    after_help = "Point any AWS client at it:\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws dms describe-replication-tasks\nSignatures are read for the service's name only, never verified."
+)]
 pub struct SimulateArgs {
     /// The Migration file that describes the world; without it, the payment system of the examples.
     #[arg(long, value_name = "FILE")]

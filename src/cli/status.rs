@@ -64,7 +64,8 @@ async fn ask(args: &StatusArgs) -> Result<String, String> {
             Ok(text(&object.metadata.name, &object.status))
         }
         (Output::Text, None) => {
-            let list: MigrationList = serde_json::from_str(&body).map_err(|error| format!("not a list of migrations: {error}"))?;
+            let list: MigrationList =
+                serde_json::from_str(&body).map_err(|error| format!("not a list of migrations: {error}"))?;
             Ok(table(&list))
         }
     }
@@ -103,7 +104,10 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
     say("public name", status.public_dns.clone());
     say("forward", task(&status.forward));
     say("reverse", task(&status.reverse));
-    say("rollback", format!("{}: {}", if status.rollback.ready { "ready" } else { "not ready" }, status.rollback.reasons.join("; ")));
+    say(
+        "rollback",
+        format!("{}: {}", if status.rollback.ready { "ready" } else { "not ready" }, status.rollback.reasons.join("; ")),
+    );
     say("", format!("at risk: {}", status.rollback.data_at_risk));
     if let Some(until) = status.rollback.possible_until {
         say("", format!("possible until {until:.0}"));
@@ -112,7 +116,16 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
         say("spec refused", error.clone());
     }
     for condition in &status.conditions {
-        say("condition", format!("{:<18} {:<8} {:<18} {}", format!("{:?}", condition.condition_type), format!("{:?}", condition.status), condition.reason, condition.message));
+        say(
+            "condition",
+            format!(
+                "{:<18} {:<8} {:<18} {}",
+                format!("{:?}", condition.condition_type),
+                format!("{:?}", condition.status),
+                condition.reason,
+                condition.message
+            ),
+        );
     }
     for gate in status.gates.iter().filter(|gate| !gate.standing.is_open()) {
         say("gate closed", format!("{:<18} {}", gate.name, gate.standing.text()));
@@ -128,6 +141,10 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
 
 fn task(report: &TaskReport) -> String {
     let lag = report.lag_seconds.map_or_else(String::new, |lag| format!(", {lag:.1} s behind"));
-    let errors = if report.errored_tables.is_empty() { String::new() } else { format!(", in error: {}", report.errored_tables.join(", ")) };
+    let errors = if report.errored_tables.is_empty() {
+        String::new()
+    } else {
+        format!(", in error: {}", report.errored_tables.join(", "))
+    };
     format!("{}{lag}{errors}", report.task)
 }

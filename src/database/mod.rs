@@ -104,6 +104,20 @@ pub struct TableDigest {
     pub checksum: String,
     /// Rows that a declared validation write made: expected drift, reported apart.
     pub declared_rows: u64,
+    /// Primary keys of rows that were left out because they changed too recently.
+    pub unsettled: BTreeSet<String>,
+}
+
+/// Which rows a digest covers.
+#[derive(Debug, Clone, Copy)]
+pub struct DigestScope<'a> {
+    /// Only rows last changed before this, so that replication lag is never called drift.
+    pub settled_before: Timestamp,
+    /// Rows that are counted apart.
+    pub declared: &'a [DeclaredWrites],
+    /// Primary keys, by table, of rows that the other side left out: an update on its way is old on one side and new on the
+    /// other, and is compared another time.
+    pub leave_out: &'a BTreeMap<TableName, BTreeSet<String>>,
 }
 
 /// Rows that validation traffic is allowed to make on the target, by predicate.
@@ -147,7 +161,6 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Keeps binary logs for `hours` (`mysql.rds_set_configuration('binlog retention hours', hours)`).
     fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()>;
 
-    /// Digests of all tables of the declared schemas, counting only rows last changed before `settled_before`, so that
-    /// replication lag is never called drift.
-    fn digest_tables<'a>(&'a self, settled_before: Timestamp, declared: &'a [DeclaredWrites]) -> Answer<'a, Vec<TableDigest>>;
+    /// Digests of all tables of the declared schemas. Reads only.
+    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>>;
 }

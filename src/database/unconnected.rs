@@ -5,9 +5,7 @@
 
 use std::future::ready;
 
-use jiff::Timestamp;
-
-use super::{Answer, Database, DatabaseView, DeclaredWrites, Epoch, TableDigest};
+use super::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 
@@ -62,7 +60,7 @@ impl Database for Unconnected {
         self.refuse("set the binary log retention")
     }
 
-    fn digest_tables<'a>(&'a self, _: Timestamp, _: &'a [DeclaredWrites]) -> Answer<'a, Vec<TableDigest>> {
+    fn digest_tables<'a>(&'a self, _: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
         self.refuse("digest the tables")
     }
 }

@@ -54,7 +54,9 @@ pub enum DaemonError {
         source: std::io::Error,
     },
     /// Another process has it.
-    #[error("the state directory {path} is in use by another bascule; stop that one first, two controllers must never act on one migration")]
+    #[error(
+        "the state directory {path} is in use by another bascule; stop that one first, two controllers must never act on one migration"
+    )]
     InUse {
         /// Which.
         path: PathBuf,
@@ -172,7 +174,13 @@ impl Daemon {
     }
 
     /// Starts to keep a migration. Without its journal it is only observed.
-    async fn begin(&mut self, path: &Path, migration: Migration, journal: Result<Journal, JournalError>, spec: Option<(&str, &str)>) {
+    async fn begin(
+        &mut self,
+        path: &Path,
+        migration: Migration,
+        journal: Result<Journal, JournalError>,
+        spec: Option<(&str, &str)>,
+    ) {
         let name = migration.name().clone();
         let now = self.options.clock.now();
         let (journal, trouble) = match journal {
@@ -261,7 +269,8 @@ impl Daemon {
     /// The last good spec that an earlier run read at `path`.
     fn recover(&self, path: &Path) -> Option<(Journal, Migration)> {
         let source = path.display().to_string();
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.options.state).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&self.options.state).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
         files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "journal")).find_map(|file| {
             let name = MigrationName(file.file_stem()?.to_str()?.to_owned());

@@ -25,8 +25,12 @@ pub async fn keep(
         board.metrics().pass_ended(wish.migration.name(), took, Some(reconciler.clock.now()));
         for deed in &report.deeds {
             match &deed.result {
-                Ok(()) => tracing::info!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, "{}", deed.action),
-                Err(fault) => tracing::warn!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, %fault, "{}", deed.action),
+                Ok(()) => {
+                    tracing::info!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, "{}", deed.action)
+                }
+                Err(fault) => {
+                    tracing::warn!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, %fault, "{}", deed.action)
+                }
             }
         }
         board.publish(&wish.migration, wish.generation, report.status, report.plan);

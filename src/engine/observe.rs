@@ -102,11 +102,16 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
         ReplicationSighting::unknown(migration, why)
     });
-    let names = within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
+    let names =
+        within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
     let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
-    let binlog = within(eyes.clock, limit, binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()), BinlogSighting::unknown);
-    let (replication, names, front, mut binlog, (legacy, target)) =
-        tokio::join!(replication, names, front, binlog, databases);
+    let binlog = within(
+        eyes.clock,
+        limit,
+        binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()),
+        BinlogSighting::unknown,
+    );
+    let (replication, names, front, mut binlog, (legacy, target)) = tokio::join!(replication, names, front, binlog, databases);
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     Observation { at, replication, binlog, dns: names, redirect: front, legacy, target }
 }

@@ -234,7 +234,8 @@ impl Reconciler {
             let _ = self.journal.status_changed(now, wish.generation, status.phase, status.rung, &status.summary);
         }
         self.unchanged = if same && deeds.is_empty() { self.unchanged.saturating_add(1) } else { 0 };
-        let problems: Vec<Problem> = deeds.iter().filter_map(|deed| deed.result.as_ref().err()).map(|fault| fault.problem.clone()).collect();
+        let problems: Vec<Problem> =
+            deeds.iter().filter_map(|deed| deed.result.as_ref().err()).map(|fault| fault.problem.clone()).collect();
         let pause = self.cadence.next(&plan, &problems, self.unchanged, now);
         self.previous = Some(status.clone());
         Report { status, plan, deeds, pause }

@@ -48,7 +48,8 @@ impl Surroundings {
         let region = region_of(migration.spec.replication.instance_arn.as_str()).unwrap_or("us-east-1");
         match self {
             Self::Real => {
-                let database = |side| Arc::new(Unconnected::new(side, migration.database(side).host.clone())) as Arc<dyn Database>;
+                let database =
+                    |side| Arc::new(Unconnected::new(side, migration.database(side).host.clone())) as Arc<dyn Database>;
                 let aws = Aws::from_environment(region).await;
                 Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: None }
             }
@@ -56,7 +57,8 @@ impl Surroundings {
                 let world = World::new(migration, Setting::of(migration), profile.clone(), *seed, clock.now());
                 let world = Arc::new(Mutex::new(world));
                 let database = |side| {
-                    Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never())) as Arc<dyn Database>
+                    Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never()))
+                        as Arc<dyn Database>
                 };
                 let aws = Aws::from_transport(region, &transport(world.clone(), clock.clone()), clock);
                 Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: Some(world) }

@@ -58,7 +58,13 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         return Steps::wait(Wait::new("Paused", "spec.paused is true: observing only, nothing is changed"));
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
-    fences(scene).and(replication(scene)).and(chores(scene)).and(names(scene)).and(front(scene)).and(binary_log(scene)).and(advice(scene))
+    fences(scene)
+        .and(replication(scene))
+        .and(chores(scene))
+        .and(names(scene))
+        .and(front(scene))
+        .and(binary_log(scene))
+        .and(advice(scene))
 }
 
 /// A pause changes nothing, but it never holds both sides closed: past the point of no return the target still opens.
@@ -199,17 +205,29 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
     let attempt = scene.facts.attempt;
     let rung = scene.facts.rung;
     if spec.attempt < attempt {
-        return Steps::block(Block::new("AttemptLowered", format!("attempt {attempt} is under way, the spec says {}; an attempt is only ever raised", spec.attempt)));
+        return Steps::block(Block::new(
+            "AttemptLowered",
+            format!("attempt {attempt} is under way, the spec says {}; an attempt is only ever raised", spec.attempt),
+        ));
     }
     if spec.attempt > attempt && !moves::at_rest(scene) && rung != Rung::Aborted {
-        return Steps::block(Block::new("AttemptUnderWay", format!("attempt {attempt} stands at {rung}; raise spec.attempt after an abort or a rollback, not before")));
+        return Steps::block(Block::new(
+            "AttemptUnderWay",
+            format!("attempt {attempt} stands at {rung}; raise spec.attempt after an abort or a rollback, not before"),
+        ));
     }
     if let Some(why) = &scene.facts.rollback_abandoned {
-        return Steps::block(Block::new("RollbackAbandoned", format!("the rollback was given up: {why}. Ask for CutOver, mend what held it up, then ask for RolledBack again")));
+        return Steps::block(Block::new(
+            "RollbackAbandoned",
+            format!("the rollback was given up: {why}. Ask for CutOver, mend what held it up, then ask for RolledBack again"),
+        ));
     }
     match (spec.phase, rung) {
         (Phase::RolledBack, Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed) => {
-            Steps::block(Block::new("NothingToRollBack", "the target has never taken a write in this attempt; ask for an earlier phase instead"))
+            Steps::block(Block::new(
+                "NothingToRollBack",
+                "the target has never taken a write in this attempt; ask for an earlier phase instead",
+            ))
         }
         (Phase::RolledBack, Rung::Completed) => {
             Steps::block(Block::new("RollbackGivenUp", "the migration is completed and its way back is retired"))
@@ -221,7 +239,13 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
         (Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed, _)
             if scene.facts.is_past_no_return() && rung != Rung::RollbackOpen =>
         {
-            Steps::block(Block::new("PastNoReturn", format!("the point of no return is passed; {} cannot be asked for any more, only CutOver, Completed or RolledBack", spec.phase)))
+            Steps::block(Block::new(
+                "PastNoReturn",
+                format!(
+                    "the point of no return is passed; {} cannot be asked for any more, only CutOver, Completed or RolledBack",
+                    spec.phase
+                ),
+            ))
         }
         _ => Steps::settled(),
     }
@@ -240,7 +264,10 @@ fn rollback_blocked(scene: &Scene<'_>) -> Steps<Action> {
     if closed.iter().all(|line| line.starts_with("ReverseLag")) {
         return Steps::wait(Wait::new("RollbackWaitsForHeartbeat", closed.join("; ")));
     }
-    Steps::block(Block::new("RollbackNotReady", format!("the rollback would lose writes, so it does not begin: {}", closed.join("; "))))
+    Steps::block(Block::new(
+        "RollbackNotReady",
+        format!("the rollback would lose writes, so it does not begin: {}", closed.join("; ")),
+    ))
 }
 
 /// The gates an operator wants to see at this rung: those of its arrival, and those of the step that is wished next.
@@ -310,8 +337,11 @@ fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) ->
 fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> bool {
     let lag = |gate: Gate| matches!(gate, Gate::ForwardLag | Gate::ReverseLag);
     let for_later = |gate: Gate| matches!(gate, Gate::Approved | Gate::WindowPassed | Gate::ParityClean | Gate::ParityFresh);
-    let asked = steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
-    let missing = wants_more(scene) && closed(judged).any(lag) && closed(judged).filter(|gate| !lag(*gate)).all(|gate| for_later(gate) && asked);
+    let asked =
+        steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
+    let missing = wants_more(scene)
+        && closed(judged).any(lag)
+        && closed(judged).filter(|gate| !lag(*gate)).all(|gate| for_later(gate) && asked);
     asked || missing
 }
 

@@ -122,8 +122,12 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         Rung::RollbackFence | Rung::RollbackFlip => {
             return no_rollback("a rollback is under way", "nothing: legacy opens only once every write has arrived");
         }
-        Rung::RollbackOpen => return no_rollback("the migration is rolled back", "nothing: every write of the target arrived on legacy"),
-        Rung::Completed => return no_rollback("the migration is completed and its way back is retired", "every write since the cutover"),
+        Rung::RollbackOpen => {
+            return no_rollback("the migration is rolled back", "nothing: every write of the target arrived on legacy");
+        }
+        Rung::Completed => {
+            return no_rollback("the migration is completed and its way back is retired", "every write since the cutover");
+        }
         Rung::Fence | Rung::Drain | Rung::Arm => {
             let reason = if facts.is_past_no_return() {
                 "the target is about to open; ask for RolledBack once it has"
@@ -138,8 +142,11 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
     }
     let judged: Vec<(Gate, Standing)> =
         ROLLBACK.iter().filter(|gate| **gate != Gate::ReverseLag).map(|gate| (*gate, gate.judge(scene))).collect();
-    let mut closed: Vec<String> =
-        judged.iter().filter(|(_, standing)| !standing.is_open()).map(|(gate, standing)| format!("{}: {}", gate.name(), standing.text())).collect();
+    let mut closed: Vec<String> = judged
+        .iter()
+        .filter(|(_, standing)| !standing.is_open())
+        .map(|(gate, standing)| format!("{}: {}", gate.name(), standing.text()))
+        .collect();
     let lag = lag_now(scene, Direction::Reverse);
     match lag {
         Some(lag) if lag > max_lag(scene.migration, Direction::Reverse) => {
@@ -176,7 +183,8 @@ fn possible_until(scene: &Scene<'_>) -> Option<Timestamp> {
     let view = scene.seen.target.present()?;
     let seen_on_legacy = scene.seen.legacy.present().and_then(|view| view.heartbeats.get(&Side::Target).copied());
     let applied_until = seen_on_legacy.or_else(|| scene.facts.entered.get(&Rung::Open).copied())?;
-    let retention = view.binlog.retention_hours.map(|hours| after(applied_until, std::time::Duration::from_secs(u64::from(hours) * 3600)));
+    let retention =
+        view.binlog.retention_hours.map(|hours| after(applied_until, std::time::Duration::from_secs(u64::from(hours) * 3600)));
     [window, retention].into_iter().flatten().min()
 }
 
@@ -198,7 +206,9 @@ fn next_step(scene: &Scene<'_>, plan: &Plan) -> String {
         };
     }
     match spec.phase.next() {
-        Some(Phase::Completed) => "watch; set spec.phase to Completed when the observation window has passed, or RolledBack to go back".into(),
+        Some(Phase::Completed) => {
+            "watch; set spec.phase to Completed when the observation window has passed, or RolledBack to go back".into()
+        }
         Some(next) => format!("set spec.phase to {next} when you are ready"),
         None => "nothing: the migration is over".into(),
     }
@@ -246,19 +256,27 @@ fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status:
     verdicts.push(fenced(scene));
     let ready = &status.rollback;
     let holds = if ready.ready { ConditionStatus::True } else { ConditionStatus::False };
-    verdicts.push(verdict(ConditionType::RollbackReady, holds, if ready.ready { "Ready" } else { "NotReady" }, ready.reasons.join("; ")));
+    verdicts.push(verdict(
+        ConditionType::RollbackReady,
+        holds,
+        if ready.ready { "Ready" } else { "NotReady" },
+        ready.reasons.join("; "),
+    ));
     verdicts.into_iter().map(|verdict| dated(verdict, scene.now, backstage)).collect()
 }
 
 /// The transition time moves only when the status does.
 fn dated(verdict: Verdict, now: Timestamp, backstage: &Backstage<'_>) -> Condition {
-    let before = backstage.previous.and_then(|status| status.conditions.iter().find(|before| before.condition_type == verdict.kind));
+    let before =
+        backstage.previous.and_then(|status| status.conditions.iter().find(|before| before.condition_type == verdict.kind));
     Condition {
         condition_type: verdict.kind,
         status: verdict.status,
         reason: Reason(verdict.reason.to_owned()),
         message: verdict.message,
-        last_transition_time: before.filter(|before| before.status == verdict.status).map_or(now, |before| before.last_transition_time),
+        last_transition_time: before
+            .filter(|before| before.status == verdict.status)
+            .map_or(now, |before| before.last_transition_time),
         observed_generation: backstage.generation,
     }
 }
@@ -282,12 +300,16 @@ fn headline(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Vec<Ve
         (false, false) => verdict(ConditionType::Reconciling, True, "Progressing", format!("on the way to {wished}")),
     };
     let ready = match (reached && held.is_none(), promotion) {
-        (true, Some(next)) => verdict(ConditionType::Ready, True, "AwaitingPromotion", format!("{wished} is reached; {next} may be asked for")),
+        (true, Some(next)) => {
+            verdict(ConditionType::Ready, True, "AwaitingPromotion", format!("{wished} is reached; {next} may be asked for"))
+        }
         (true, None) => verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over")),
         (false, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
     };
     let awaiting = match (reached, promotion) {
-        (true, Some(next)) => verdict(ConditionType::AwaitingPromotion, True, "PhaseReached", format!("set spec.phase to {next} to go on")),
+        (true, Some(next)) => {
+            verdict(ConditionType::AwaitingPromotion, True, "PhaseReached", format!("set spec.phase to {next} to go on"))
+        }
         (true, None) => verdict(ConditionType::AwaitingPromotion, False, "Finished", "there is no later phase"),
         (false, _) => verdict(ConditionType::AwaitingPromotion, False, "OnTheWay", format!("{wished} is not reached yet")),
     };
@@ -300,10 +322,15 @@ fn replicated(scene: &Scene<'_>) -> Verdict {
         return verdict(kind, ConditionStatus::False, "NoStream", "no rows are meant to flow at this rung");
     };
     match lag_now(scene, direction) {
-        Some(lag) if lag <= max_lag(scene.migration, direction) => {
-            verdict(kind, ConditionStatus::True, "WithinMaxLag", format!("{direction} replication is at most {} s behind", lag.as_secs()))
+        Some(lag) if lag <= max_lag(scene.migration, direction) => verdict(
+            kind,
+            ConditionStatus::True,
+            "WithinMaxLag",
+            format!("{direction} replication is at most {} s behind", lag.as_secs()),
+        ),
+        Some(lag) => {
+            verdict(kind, ConditionStatus::False, "Lagging", format!("{direction} replication is {} s behind", lag.as_secs()))
         }
-        Some(lag) => verdict(kind, ConditionStatus::False, "Lagging", format!("{direction} replication is {} s behind", lag.as_secs())),
         None => verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no heartbeat has crossed {direction} yet")),
     }
 }
@@ -333,7 +360,9 @@ fn routed(scene: &Scene<'_>) -> Verdict {
         Sighting::Present(Pointing::At { side, .. }) if side == wished => {
             verdict(kind, ConditionStatus::True, "AsWished", format!("the public name points at {side}"))
         }
-        Sighting::Present(Pointing::At { side, .. }) => verdict(kind, ConditionStatus::False, "Elsewhere", format!("the public name points at {side}, not {wished}")),
+        Sighting::Present(Pointing::At { side, .. }) => {
+            verdict(kind, ConditionStatus::False, "Elsewhere", format!("the public name points at {side}, not {wished}"))
+        }
         Sighting::Present(Pointing::Foreign(why)) => verdict(kind, ConditionStatus::False, "ForeignRecord", why),
         Sighting::Absent => verdict(kind, ConditionStatus::False, "RecordAbsent", "the public name has no record"),
         Sighting::Unknown { why } => verdict(kind, ConditionStatus::Unknown, "Unreadable", why),

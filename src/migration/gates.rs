@@ -513,11 +513,7 @@ fn dms_validation(scene: &Scene<'_>) -> Standing {
             ValidationState::Validated | ValidationState::Pending(_) | ValidationState::NotValidated(_) => None,
         })
         .collect();
-    if failed.is_empty() {
-        Standing::Open("DMS reports no mismatch".into())
-    } else {
-        Standing::Closed(failed.join(", "))
-    }
+    if failed.is_empty() { Standing::Open("DMS reports no mismatch".into()) } else { Standing::Closed(failed.join(", ")) }
 }
 
 fn binlog_in_effect(scene: &Scene<'_>) -> Standing {
@@ -588,8 +584,12 @@ fn attempt_free(scene: &Scene<'_>) -> Standing {
     let attempt = scene.facts.attempt;
     match &scene.facts.latch {
         Latch::Free => Standing::Open(format!("attempt {attempt} has not been tried")),
-        Latch::Aborted { why, .. } => Standing::Closed(format!("attempt {attempt} was aborted ({why}); raise spec.attempt to try again")),
-        Latch::RolledBack { .. } => Standing::Closed(format!("attempt {attempt} was rolled back; raise spec.attempt to try again")),
+        Latch::Aborted { why, .. } => {
+            Standing::Closed(format!("attempt {attempt} was aborted ({why}); raise spec.attempt to try again"))
+        }
+        Latch::RolledBack { .. } => {
+            Standing::Closed(format!("attempt {attempt} was rolled back; raise spec.attempt to try again"))
+        }
     }
 }
 

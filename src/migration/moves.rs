@@ -15,9 +15,9 @@ use crate::controllers::replication::TaskStatus;
 use crate::database::BinlogPosition;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
+use crate::spec::Phase;
 use crate::spec::change::identity_digest;
 use crate::spec::period::spoken;
-use crate::spec::Phase;
 
 /// How much of the budget must be left when the point of no return is passed: opening the target takes one call to its
 /// database, which may take one call timeout (five seconds) at worst.
@@ -302,7 +302,9 @@ pub const fn reverse_starts_from<'a>(scene: &Scene<'a>) -> Option<&'a BinlogPosi
 /// The direction that rows flow in at a rung, if they flow.
 pub const fn flow(rung: Rung) -> Option<Direction> {
     match rung {
-        Rung::Replicating | Rung::Validated | Rung::RollbackArmed | Rung::Fence | Rung::Drain | Rung::Aborted => Some(Direction::Forward),
+        Rung::Replicating | Rung::Validated | Rung::RollbackArmed | Rung::Fence | Rung::Drain | Rung::Aborted => {
+            Some(Direction::Forward)
+        }
         Rung::Open | Rung::Flip | Rung::Observing | Rung::RollbackFence | Rung::RollbackFlip => Some(Direction::Reverse),
         Rung::Preflight | Rung::Prepared | Rung::Arm | Rung::Completed | Rung::RollbackOpen => None,
     }

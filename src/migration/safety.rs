@@ -104,7 +104,8 @@ fn no_reload_after_the_first_fence(action: &Action, scene: &Scene<'_>) -> Option
     let replaces_rows = matches!(
         action,
         Action::Replication(
-            ReplicationAction::ReloadTables { .. } | ReplicationAction::StartTask { direction: Direction::Forward, how: StartType::First, .. }
+            ReplicationAction::ReloadTables { .. }
+                | ReplicationAction::StartTask { direction: Direction::Forward, how: StartType::First, .. }
         )
     );
     let too_late = scene.facts.target_opened.is_some() || scene.facts.entered.contains_key(&Rung::Fence);
@@ -113,10 +114,14 @@ fn no_reload_after_the_first_fence(action: &Action, scene: &Scene<'_>) -> Option
 
 /// S5: reverse replication starts from the position recorded before the target opened, or resumes; nothing else.
 fn reverse_starts_only_from_its_recorded_position(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
-    let Action::Replication(ReplicationAction::StartTask { direction: Direction::Reverse, how, .. }) = action else { return None };
+    let Action::Replication(ReplicationAction::StartTask { direction: Direction::Reverse, how, .. }) = action else {
+        return None;
+    };
     let legal = match how {
         StartType::First => false,
-        StartType::FromPosition(position) => scene.facts.reverse_start.as_ref() == Some(position) && scene.facts.reverse_started.is_none(),
+        StartType::FromPosition(position) => {
+            scene.facts.reverse_start.as_ref() == Some(position) && scene.facts.reverse_started.is_none()
+        }
         StartType::Resume => scene.facts.reverse_start.is_some(),
     };
     (!legal).then_some("the start position is not the recorded one")

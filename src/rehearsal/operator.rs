@@ -125,7 +125,8 @@ impl Operator {
     }
 
     fn must_step_in(&self, status: &MigrationStatus, now: Timestamp) -> bool {
-        let latched = status.blocked.iter().any(|block| block.reason.0 == "AttemptLatched" || block.reason.0 == "RollbackAbandoned");
+        let latched =
+            status.blocked.iter().any(|block| block.reason.0 == "AttemptLatched" || block.reason.0 == "RollbackAbandoned");
         latched || self.lacks_approvals(status, now)
     }
 

@@ -98,7 +98,8 @@ svg { font: 12px system-ui, sans-serif; }
 fn headline(rehearsed: &Rehearsed) -> String {
     let verdict = &rehearsed.verdict;
     let pause = verdict.write_pause_seconds.map_or_else(String::new, |seconds| format!(", write pause {seconds:.1} s"));
-    let back = verdict.rollback_write_pause_seconds.map_or_else(String::new, |seconds| format!(", on the way back {seconds:.1} s"));
+    let back =
+        verdict.rollback_write_pause_seconds.map_or_else(String::new, |seconds| format!(", on the way back {seconds:.1} s"));
     format!(
         "{:?}, faults {}, seed {}: {} after {}{pause}{back}; {} payments acknowledged, {} lost",
         verdict.scenario,
@@ -163,7 +164,12 @@ fn draw(svg: &mut String, stretch: &Stretch, y: f64) {
         } else {
             stretch.word.clone()
         };
-        svg.push_str(&format!("<text class=\"word\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", stretch.x + 4.0, y + 16.0, escaped(&word)));
+        svg.push_str(&format!(
+            "<text class=\"word\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            stretch.x + 4.0,
+            y + 16.0,
+            escaped(&word)
+        ));
     }
     svg.push_str("</g>\n");
 }

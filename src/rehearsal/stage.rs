@@ -200,7 +200,8 @@ impl<'a> Stage<'a> {
 
     /// One pass, unless the controller is killed in it.
     async fn turn(&mut self) -> Option<Report> {
-        let wish = Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
+        let wish =
+            Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
         match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
             Ok(report) => {
                 self.passes += 1;
@@ -264,15 +265,22 @@ impl<'a> Stage<'a> {
         if let Some(edit) = self.operator.consider(status, now) {
             self.timeline.say(now, Who::Operator, edit);
             if matches!(self.operator.file().spec.phase, Phase::CutOver | Phase::RolledBack) {
-                self.world().rush(true);
-                self.calm_at = None;
+                self.rush_until(after(now, RUSH_GOES_ON));
             }
         }
-        let switched = matches!(status.rung, Rung::Observing | Rung::Aborted | Rung::RollbackOpen);
-        match self.calm_at {
-            None if switched => self.calm_at = Some(after(now, RUSH_GOES_ON)),
-            Some(at) if now >= at => self.world().rush(false),
-            None | Some(_) => {}
+        if is_about_to_switch(status) {
+            self.rush_until(after(now, RUSH_GOES_ON));
+        }
+        if self.calm_at.is_some_and(|at| now >= at) {
+            self.calm_at = None;
+            self.world().rush(false);
+        }
+    }
+
+    /// Customers hurry while a switch is under way, so that its pause is measured by payments and not by a quiet night.
+    fn rush_until(&mut self, at: Timestamp) {
+        if self.calm_at.replace(at).is_none() {
+            self.world().rush(true);
         }
     }
 
@@ -340,7 +348,11 @@ impl<'a> Stage<'a> {
             let mut world = self.world();
             world.advance(now);
             if !ended {
-                world.monitor.report("L1", now, format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)));
+                world.monitor.report(
+                    "L1",
+                    now,
+                    format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)),
+                );
             }
             world.report(authoritative)
         };
@@ -364,6 +376,15 @@ impl<'a> Stage<'a> {
         };
         Rehearsed { verdict, timeline: self.timeline, places: self.crash.places_passed(), status }
     }
+}
+
+/// Whether the next look may close or open a fence.
+fn is_about_to_switch(status: &MigrationStatus) -> bool {
+    let switching = status.rung.pauses_writes() || matches!(status.rung, Rung::Open | Rung::Flip);
+    let returning = status.rung == Rung::RollbackOpen && status.phase != Some(Phase::RolledBack);
+    let only_heartbeats = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(|gate| gate.name.ends_with("Lag"));
+    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && only_heartbeats;
+    switching || returning || asked
 }
 
 /// Enough to let the last foreign edits and async deletes come to rest, then to prove rest.

@@ -344,7 +344,12 @@ impl ReplicationSighting {
     /// Nothing is known, and this is why.
     pub fn unknown(migration: &crate::spec::Migration, why: impl fmt::Display) -> Self {
         let spec = &migration.spec;
-        let endpoints = [&spec.legacy.endpoint_arn, &spec.target.endpoint_arn, &spec.target.reverse_endpoint_arn, &spec.legacy.reverse_endpoint_arn];
+        let endpoints = [
+            &spec.legacy.endpoint_arn,
+            &spec.target.endpoint_arn,
+            &spec.target.reverse_endpoint_arn,
+            &spec.legacy.reverse_endpoint_arn,
+        ];
         Self {
             forward: Sighting::unknown(&why),
             reverse: Sighting::unknown(&why),

@@ -1,6 +1,6 @@
 //! Rows and tables of the simulated databases, as much of them as a migration can get wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -134,7 +134,18 @@ impl Table {
     /// Count and order-independent checksum of the rows last changed before `settled_before`, and the declared rows, which
     /// are counted apart when they are declared for this table.
     pub fn digest(&self, settled_before: Timestamp, declared: bool) -> (u64, u64, u64) {
-        let settled = self.rows.values().filter(|row| row.changed_at < settled_before);
+        self.digest_without(settled_before, declared, &BTreeSet::new())
+    }
+
+    /// Primary keys of the rows changed at `since` or later.
+    pub fn changed_since(&self, since: Timestamp) -> impl Iterator<Item = u64> {
+        self.rows.values().filter(move |row| row.changed_at >= since).map(|row| row.id)
+    }
+
+    /// The same without the rows whose primary keys the other side left out.
+    pub fn digest_without(&self, settled_before: Timestamp, declared: bool, leave_out: &BTreeSet<String>) -> (u64, u64, u64) {
+        let left_out = |row: &&Row| !leave_out.is_empty() && leave_out.contains(&row.id.to_string());
+        let settled = self.rows.values().filter(|row| row.changed_at < settled_before).filter(|row| !left_out(row));
         let mut sums = (0_u64, 0_u64, 0_u64);
         for row in settled {
             if declared && row.kind == RowKind::Declared {

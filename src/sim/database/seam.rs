@@ -1,5 +1,6 @@
 //! The database seam over the simulated databases: the same verbs as real servers, in virtual time.
 
+use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use super::Availability;
 use super::binlog::{Change, Origin};
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, DeclaredWrites, Epoch, TableDigest};
+use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -171,14 +172,17 @@ fn view(world: &mut World, side: Side) -> DatabaseView {
     }
 }
 
-fn digests(world: &World, side: Side, settled_before: Timestamp, declared: &[DeclaredWrites]) -> Vec<TableDigest> {
+fn digests(world: &World, side: Side, scope: DigestScope<'_>) -> Vec<TableDigest> {
+    let nothing = BTreeSet::new();
     let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
     tables
         .map(|(name, table)| {
             let full_name = name.to_string();
-            let is_declared = declared.iter().any(|writes| writes.table == full_name);
-            let (rows, checksum, declared_rows) = table.digest(settled_before, is_declared);
-            TableDigest { table: name.clone(), rows, checksum: format!("{checksum:016x}"), declared_rows }
+            let is_declared = scope.declared.iter().any(|writes| writes.table == full_name);
+            let leave_out = scope.leave_out.get(name).unwrap_or(&nothing);
+            let (rows, checksum, declared_rows) = table.digest_without(scope.settled_before, is_declared, leave_out);
+            let unsettled = table.changed_since(scope.settled_before).map(|id| id.to_string()).collect();
+            TableDigest { table: name.clone(), rows, checksum: format!("{checksum:016x}"), declared_rows, unsettled }
         })
         .collect()
 }
@@ -224,7 +228,7 @@ impl Database for SimulatedDatabase {
         }))
     }
 
-    fn digest_tables<'a>(&'a self, settled_before: Timestamp, declared: &'a [DeclaredWrites]) -> Answer<'a, Vec<TableDigest>> {
-        Box::pin(self.verb("digest the tables", move |world, side| Ok(digests(world, side, settled_before, declared))))
+    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
+        Box::pin(self.verb("digest the tables", move |world, side| Ok(digests(world, side, scope))))
     }
 }

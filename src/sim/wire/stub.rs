@@ -3,9 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -129,30 +126,9 @@ impl Bench {
     }
 }
 
-macro_rules! client {
-    ($sdk:ident, $http:expr, $clock:expr) => {
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .region($sdk::config::Region::new("eu-west-1"))
-                .credentials_provider(Credentials::new("AKIDSTANDIN", "secret", None, None, "stand-in"))
-                .http_client($http.clone())
-                .sleep_impl($clock.clone())
-                .time_source($clock.clone())
-                .retry_config(RetryConfig::disabled())
-                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build())
-                .build(),
-        )
-    };
-}
-
 fn clients(world: &Arc<Mutex<Stub>>, clock: &Clock, crash: CrashSwitch) -> Aws {
     let http = transport_that_crashes(Arc::clone(world), clock.clone(), crash);
-    Aws {
-        dms: client!(aws_sdk_databasemigration, http, clock),
-        rds: client!(aws_sdk_rds, http, clock),
-        route53: client!(aws_sdk_route53, http, clock),
-        elb: client!(aws_sdk_elasticloadbalancingv2, http, clock),
-    }
+    Aws::from_transport("eu-west-1", &http, clock)
 }
 
 /// What the refusals of these clients are compared by: the code, as the SDK read it off the wire.
