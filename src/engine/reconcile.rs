@@ -12,6 +12,7 @@ use crate::controllers::Block;
 use crate::database::{Database, Epoch};
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
+use crate::migration::approvals::cutover_digest;
 use crate::migration::decide::decide;
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
@@ -208,6 +209,7 @@ impl Reconciler {
     fn backstage<'a>(&'a self, wish: &'a Wish, journal_error: Option<&'a str>, last_actions: Vec<String>) -> Backstage<'a> {
         Backstage {
             generation: wish.generation,
+            cutover_digest: cutover_digest(&wish.migration),
             spec_error: wish.refused.as_deref(),
             journal_error,
             last_actions,

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::approvals::cutover_digest;
 use super::facts::{Facts, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
 use super::ladder::{Rung, TaskPosture};
@@ -38,18 +37,17 @@ pub fn decide(migration: &Migration, facts: &Facts, seen: &Observation, now: Tim
     let moves = moves::next(&scene);
     let judged = judge_gates(&scene);
     let gates = gates::report(&judged);
-    let cutover_digest = cutover_digest(migration);
     let rung = facts.rung;
     if !moves.is_empty() {
         let actions = moves.into_iter().map(Action::Record).collect();
         let (waiting, blocked) = (Vec::new(), Vec::new());
-        return Plan { rung, actions, waiting, blocked, gates, pace: Pace::Urgent, look_again_at: None, cutover_digest };
+        return Plan { rung, actions, waiting, blocked, gates, pace: Pace::Urgent, look_again_at: None };
     }
     let steps = safety::filter(wanted(&scene), &scene);
     let look_again_at = look_again_at(&scene, &steps, &judged);
     let pace = pace(&scene, &steps, &judged);
     let Steps { actions, waiting, blocked } = steps;
-    Plan { rung, actions, waiting, blocked, gates, pace, look_again_at, cutover_digest }
+    Plan { rung, actions, waiting, blocked, gates, pace, look_again_at }
 }
 
 /// Everything that every room would do towards the posture, and the rung's own chores.
