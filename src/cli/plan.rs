@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Output, client, exit, read_spec};
+use crate::aws::Meter;
 use crate::clock::Clock;
 use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Wish};
-use crate::engine::surroundings::Surroundings;
+use crate::engine::surroundings::{Place, Surroundings};
 use crate::journal::Journal;
 use crate::migration::approvals::cutover_digest;
 use crate::migration::plan::{Plan, Standing};
@@ -101,8 +102,8 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     } else {
         Journal::in_memory(migration.name()).map_err(|error| exit::chain(&error))?
     };
-    let surroundings =
-        if args.sandbox { Surroundings::Sandbox { seed: 1, profile: FaultProfile::calm() } } else { Surroundings::Real };
+    let place = if args.sandbox { Place::Sandbox { seed: 1, profile: FaultProfile::calm() } } else { Place::Real };
+    let surroundings = Surroundings::new(place, Meter::deaf());
     let equipment = surroundings.equip(migration, &clock).await;
     let generation = journal.generation().max(1);
     let reconciler =
