@@ -65,7 +65,9 @@ impl Keeper {
     async fn pass(&self, controller: &mut Controller, wish: &Wish) -> Report {
         controller.equipment.set_mood(&wish.migration);
         let began = self.clock.now();
+        let busy = self.clock.busy();
         let report = controller.reconciler.pass(wish).await;
+        drop(busy);
         let ended = self.clock.now();
         let all_went_well = report.deeds.iter().all(|deed| deed.result.is_ok());
         self.board.metrics().pass_ended(wish.migration.name(), elapsed(began, ended), all_went_well.then_some(ended));

@@ -191,11 +191,12 @@ impl<'a> Stage<'a> {
             self.rest(&report).await;
         }
         let ended = last.as_ref().is_some_and(|status| self.operator.is_done(status));
+        let places = self.crash.places_passed();
         if ended {
             self.settle().await;
         }
         self.tell(tell);
-        self.conclude(begins, last, ended)
+        self.conclude(begins, last, ended, places)
     }
 
     /// One pass, unless the controller is killed in it.
@@ -335,7 +336,7 @@ impl<'a> Stage<'a> {
         self.told = self.timeline.moments.len();
     }
 
-    fn conclude(self, begins: Timestamp, status: Option<MigrationStatus>, ended: bool) -> Rehearsed {
+    fn conclude(self, begins: Timestamp, status: Option<MigrationStatus>, ended: bool, places: u64) -> Rehearsed {
         let now = self.clock.now();
         let authoritative = match self.request.scenario {
             Scenario::Forward | Scenario::Abort => Side::Target,
@@ -375,7 +376,7 @@ impl<'a> Stage<'a> {
             faults_injected: report.faults_injected,
             violations: report.violations,
         };
-        Rehearsed { verdict, timeline: self.timeline, places: self.crash.places_passed(), status }
+        Rehearsed { verdict, timeline: self.timeline, places, status }
     }
 }
 
