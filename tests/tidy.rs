@@ -303,6 +303,7 @@ fn uses() -> Vec<(String, String, String)> {
             }
         }
     }
+    assert!(uses.len() > 100, "the sources were not understood: {} uses", uses.len());
     uses
 }
 
