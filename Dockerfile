@@ -10,8 +10,9 @@ RUN cargo build --release --locked && mkdir /state
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /source/target/release/bascule /usr/local/bin/bascule
 # Journals: mount a volume with a local file system here, and never give it to two controllers.
-COPY --from=builder --chown=nonroot:nonroot /state /var/lib/bascule
-USER nonroot:nonroot
+COPY --from=builder --chown=65532:65532 /state /var/lib/bascule
+# distroless's nonroot, by number, so that Kubernetes's runAsNonRoot can see it.
+USER 65532:65532
 EXPOSE 8080
 # `status` waits ten seconds at most; there is no curl here.
 HEALTHCHECK --interval=30s --timeout=12s --start-period=10s --retries=3 \

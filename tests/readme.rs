@@ -61,7 +61,7 @@ fn every_command_in_the_readme_works() {
         println!("$ {command}");
         let said = session.run(command);
         let mut rest = said.as_str();
-        for line in output {
+        for line in output.iter().filter(|line| *line != "...") {
             let at = rest.find(line.as_str()).unwrap_or_else(|| panic!("`{command}` does not print `{line}`, but:\n{said}"));
             rest = &rest[at + line.len()..];
         }
