@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod listings;
+pub mod meter;
 pub mod pages;
 pub mod reads;
 pub mod whole_body;
@@ -20,6 +21,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::clock::Clock;
+pub use meter::Meter;
+use meter::Metered;
 use reads::Reads;
 pub use reads::{Freshness, Service, Ticket};
 
@@ -48,12 +51,13 @@ pub struct Aws {
 
 /// One service's client. The four `config::Builder` types share their methods but no trait.
 macro_rules! client {
-    ($service:ident, $sdk:expr, $http:expr, $clock:expr) => {
+    ($service:ident, $sdk:expr, $http:expr, $clock:expr, $metered:expr) => {
         $service::Client::from_conf(
             $service::config::Builder::from($sdk)
                 .http_client(whole_body::refusing_partial_answers($http.clone()))
                 .time_source($clock.clone())
                 .sleep_impl($clock.clone())
+                .interceptor($metered)
                 // The SDK's token buckets are static for the process: two clients must not spend each other's.
                 .retry_partition(RetryPartition::custom(stringify!($service)).token_bucket(TokenBucket::unlimited()).build())
                 .build(),
@@ -64,6 +68,11 @@ macro_rules! client {
 impl Aws {
     /// Clients over a given transport, with credentials that mean nothing: the stand-in world, in process or on TCP.
     pub fn from_transport(region: &str, http: &SharedHttpClient, clock: &Clock) -> Self {
+        Self::from_metered_transport(region, http, clock, &Meter::deaf())
+    }
+
+    /// The same, whose calls are heard.
+    pub fn from_metered_transport(region: &str, http: &SharedHttpClient, clock: &Clock, meter: &Meter) -> Self {
         let credentials = Credentials::new("AKIDSTANDIN", "stand-in", None, None, "bascule stand-in");
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -74,11 +83,11 @@ impl Aws {
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self::from_sdk(&sdk, http, clock)
+        Self::from_sdk(&sdk, http, clock, meter)
     }
 
     /// Clients of the environment: its credentials chain, profile and `AWS_ENDPOINT_URL*`.
-    pub async fn from_environment(region: &str) -> Self {
+    pub async fn from_environment(region: &str, meter: &Meter) -> Self {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             // The loop looks again before it tries again: a repeated call may already have been applied.
@@ -88,15 +97,16 @@ impl Aws {
             .load()
             .await;
         let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-        Self::from_sdk(&sdk, &http, &Clock::system())
+        Self::from_sdk(&sdk, &http, &Clock::system(), meter)
     }
 
-    fn from_sdk(sdk: &SdkConfig, http: &SharedHttpClient, clock: &Clock) -> Self {
+    fn from_sdk(sdk: &SdkConfig, http: &SharedHttpClient, clock: &Clock, meter: &Meter) -> Self {
+        let metered = |service| Metered { service, meter: meter.clone() };
         Self {
-            dms: client!(aws_sdk_databasemigration, sdk, http, clock),
-            rds: client!(aws_sdk_rds, sdk, http, clock),
-            route53: client!(aws_sdk_route53, sdk, http, clock),
-            elb: client!(aws_sdk_elasticloadbalancingv2, sdk, http, clock),
+            dms: client!(aws_sdk_databasemigration, sdk, http, clock, metered(Service::Dms)),
+            rds: client!(aws_sdk_rds, sdk, http, clock, metered(Service::Rds)),
+            route53: client!(aws_sdk_route53, sdk, http, clock, metered(Service::Route53)),
+            elb: client!(aws_sdk_elasticloadbalancingv2, sdk, http, clock, metered(Service::Elb)),
             reads: Arc::new(Reads::new(clock.clone())),
         }
     }

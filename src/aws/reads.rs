@@ -49,6 +49,18 @@ pub enum Service {
     Elb,
 }
 
+impl Service {
+    /// Its name in a signature's scope and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dms => "dms",
+            Self::Rds => "rds",
+            Self::Route53 => "route53",
+            Self::Elb => "elasticloadbalancing",
+        }
+    }
+}
+
 /// Everything that is shared. The listings themselves are in [`super::listings`].
 #[derive(Debug)]
 pub struct Reads {

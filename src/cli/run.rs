@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{exit, shutdown};
+use crate::aws::Meter;
 use crate::clock::Clock;
 use crate::engine::cadence::Cadence;
 use crate::engine::daemon::{Daemon, Options};
-use crate::engine::surroundings::Surroundings;
+use crate::engine::surroundings::{Place, Surroundings};
 use crate::http::{Board, Limits, serve};
 use crate::sim::profile::FaultProfile;
 use crate::spec::Period;
@@ -25,6 +26,9 @@ pub struct RunArgs {
     /// Where the read-only HTTP API listens.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// A name under which clients reach it, besides localhost and addresses; may be given more than once.
+    #[arg(long = "host-name", value_name = "NAME")]
+    host_names: Vec<String>,
     /// Journals and the lock that keeps a second process out.
     #[arg(long, default_value = "state", value_name = "DIR")]
     state: PathBuf,
@@ -47,17 +51,15 @@ pub fn run(args: &RunArgs) -> u8 {
     super::on_runtime(async {
         let clock = Clock::scaled(Clock::system().now(), args.time_scale);
         let board = Arc::new(Board::new(clock.now()));
-        let surroundings = if args.sandbox {
-            Surroundings::Sandbox { seed: args.seed, profile: FaultProfile::calm() }
-        } else {
-            Surroundings::Real
-        };
+        let place = if args.sandbox { Place::Sandbox { seed: args.seed, profile: FaultProfile::calm() } } else { Place::Real };
+        let counted = board.clone();
+        let meter = Meter::new(move |service| counted.metrics().aws_called(service.name()));
         let options = Options {
             specs: args.specs.clone(),
             state: args.state.clone(),
             poll: args.poll.duration().max(Duration::from_millis(100)),
             cadence: Cadence::production(),
-            surroundings,
+            surroundings: Arc::new(Surroundings::new(place, meter)),
             clock,
         };
         let daemon = match Daemon::start(options, board.clone()) {
@@ -72,20 +74,18 @@ pub fn run(args: &RunArgs) -> u8 {
         };
         let address = listener.local_addr().unwrap_or(args.listen);
         eprintln!("bascule keeps {} and answers on http://{address}", args.specs.display());
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let until_stopped = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
+        let limits = Limits { host_names: args.host_names.clone(), ..Limits::default() };
         let signal = async {
             shutdown().await;
             eprintln!("stopping: the step that was begun is finished first");
-            stop.send_replace(true);
         };
-        tokio::join!(
-            signal,
-            daemon.run(until_stopped(stopped.clone())),
-            serve(listener, board, Limits::default(), until_stopped(stopped))
-        );
+        // The face goes on answering while the last steps end, so that whoever asks sees them and `/readyz` says no.
+        let (ended, has_ended) = tokio::sync::oneshot::channel::<()>();
+        let keep = async {
+            daemon.run(signal).await;
+            drop(ended);
+        };
+        tokio::join!(keep, serve(listener, board, limits, async { _ = has_ended.await }));
         0
     })
 }

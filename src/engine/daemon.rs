@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::cadence::Cadence;
-use super::keeper::keep;
-use super::reconcile::{Reconciler, Wish};
+use super::keeper::Keeper;
+use super::reconcile::Wish;
 use super::source::{Content, Source, SpecEvent};
 use super::surroundings::Surroundings;
 use crate::clock::Clock;
@@ -19,14 +19,15 @@ use crate::http::Board;
 use crate::journal::{Journal, JournalError, sha256};
 use crate::names::MigrationName;
 use crate::spec::Migration;
-use crate::spec::change::check_change;
+use crate::spec::change::{check_change, identity_digest};
+use crate::spec::finding::Finding;
 use crate::spec::load::{Loaded, load};
 
 /// A keeper that panicked is started again after this long: soon enough for a cutover, not a busy loop.
 const RESTART: Duration = Duration::from_secs(1);
 
 /// What the daemon is told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// A spec file, or a directory of them.
     pub specs: PathBuf,
@@ -37,7 +38,7 @@ pub struct Options {
     /// How often migrations are looked at.
     pub cadence: Cadence,
     /// What surrounds them.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
     /// Time.
     pub clock: Clock,
 }
@@ -67,7 +68,7 @@ pub enum DaemonError {
 struct Kept {
     path: PathBuf,
     wish: watch::Sender<Wish>,
-    journal: Arc<Journal>,
+    keeper: Keeper,
 }
 
 /// The running daemon.
@@ -75,7 +76,7 @@ pub struct Daemon {
     options: Options,
     board: Arc<Board>,
     kept: BTreeMap<MigrationName, Kept>,
-    keepers: JoinSet<MigrationName>,
+    keepers: JoinSet<()>,
     by_task: BTreeMap<tokio::task::Id, MigrationName>,
     stop: watch::Sender<bool>,
     /// Held as long as the process lives.
@@ -84,7 +85,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Takes the state directory for this process alone.
-    pub fn start(options: Options, board: Arc<Board>) -> Result<Self, DaemonError> {
+    pub fn start(mut options: Options, board: Arc<Board>) -> Result<Self, DaemonError> {
         let path = options.state.clone();
         let unusable = |source| DaemonError::State { path: path.clone(), source };
         fs::create_dir_all(&path).map_err(unusable)?;
@@ -94,6 +95,8 @@ impl Daemon {
             Err(TryLockError::WouldBlock) => return Err(DaemonError::InUse { path }),
             Err(TryLockError::Error(source)) => return Err(DaemonError::State { path, source }),
         }
+        // Journals remember specs by where they were read, which must not depend on where the process was started.
+        options.specs = std::path::absolute(&options.specs).unwrap_or(options.specs);
         let (stop, _) = watch::channel(false);
         Ok(Self { options, board, kept: BTreeMap::new(), keepers: JoinSet::new(), by_task: BTreeMap::new(), stop, _lock: lock })
     }
@@ -108,165 +111,193 @@ impl Daemon {
                 () = &mut shutdown => break,
                 events = source.changed() => {
                     for event in events {
-                        self.take(event).await;
+                        self.take(event);
                     }
                     self.board.set_ready(!self.kept.is_empty());
                 }
-                Some(ended) = self.keepers.join_next_with_id() => self.mend(ended).await,
+                Some(ended) = self.keepers.join_next_with_id() => self.mend(ended),
             }
         }
+        self.board.set_ready(false);
         self.stop.send_replace(true);
         while self.keepers.join_next().await.is_some() {}
     }
 
     /// A file changed: a good one is put into force, a bad one is told and changes nothing.
-    async fn take(&mut self, event: SpecEvent) {
-        let source = event.path.display().to_string();
-        let bytes = match event.content {
-            Content::Present { bytes, .. } => bytes,
-            Content::Gone => return self.refuse(&event.path, "", format!("{source} is gone; the last good spec holds")).await,
-            Content::Unreadable(why) => {
-                return self.refuse(&event.path, "", format!("{source} cannot be read ({why}); the last good spec holds")).await;
-            }
-        };
-        let digest = sha256(&bytes);
-        match load(&source, &bytes) {
-            Ok(loaded) => self.accept(&event.path, loaded, &String::from_utf8_lossy(&bytes)).await,
-            Err(report) => {
-                let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
-                self.refuse(&event.path, &digest, format!("{}: {first}", report.summary())).await;
-            }
-        }
-    }
-
-    async fn accept(&mut self, path: &Path, loaded: Loaded, text: &str) {
+    fn take(&mut self, SpecEvent { path, content }: SpecEvent) {
         let source = path.display().to_string();
-        let name = loaded.migration.name().clone();
-        let now = self.options.clock.now();
-        if let Some(kept) = self.kept.get(&name) {
-            if kept.path != path {
-                tracing::error!(migration = %name, file = %source, "two files declare this migration; {} stays in force", kept.path.display());
-                return;
+        let bytes = match content {
+            Content::Present { bytes, .. } => bytes,
+            Content::Gone => return self.refuse(&path, "", format!("{source} is gone; the last good spec holds")),
+            Content::Unreadable(why) => {
+                return self.refuse(&path, "", format!("{source} cannot be read ({why}); the last good spec holds"));
             }
-            let frozen = kept.journal.facts().identity.is_some();
-            let before = kept.wish.borrow().migration.clone();
-            let report = loaded.report(check_change(&before, &loaded.migration, frozen));
-            if report.errors() > 0 {
-                let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
-                self.refuse(path, &sha256(text.as_bytes()), first).await;
-                return;
-            }
-            let migration = Arc::new(loaded.migration.into_inner());
-            match kept.journal.accept_spec(now, &source, text) {
-                Ok(generation) => {
-                    kept.wish.send_replace(Wish { migration, generation, refused: None });
-                }
-                Err(error) => kept.wish.send_modify(|wish| wish.refused = Some(error.to_string())),
-            }
-            return;
-        }
-        let journal = self.open_journal(&name);
-        self.begin(path, loaded.migration.into_inner(), journal, Some((&source, text))).await;
-    }
-
-    fn open_journal(&self, name: &MigrationName) -> Result<Journal, JournalError> {
-        Journal::open(&self.options.state.join(format!("{name}.journal")), name, self.options.clock.now())
-    }
-
-    /// Starts to keep a migration. Without its journal it is only observed.
-    async fn begin(
-        &mut self,
-        path: &Path,
-        migration: Migration,
-        journal: Result<Journal, JournalError>,
-        spec: Option<(&str, &str)>,
-    ) {
-        let name = migration.name().clone();
-        let now = self.options.clock.now();
-        let (journal, trouble) = match journal {
-            Ok(journal) => (Arc::new(journal), None),
-            Err(error) => match Journal::observing(&name, &error) {
-                Ok(journal) => (Arc::new(journal), Some(error.to_string())),
-                Err(_) => return tracing::error!(migration = %name, %error, "the journal cannot be used"),
-            },
         };
-        if let Some(why) = &trouble {
-            tracing::error!(migration = %name, "observing only: {why}");
+        match load(&source, &bytes) {
+            Ok(loaded) => self.accept(&path, &loaded, &String::from_utf8_lossy(&bytes)),
+            Err(report) => {
+                let first =
+                    report.findings.iter().find(|finding| finding.is_error()).map(ToString::to_string).unwrap_or_default();
+                self.refuse(&path, &sha256(&bytes), format!("{}: {first}", report.summary()));
+            }
         }
-        let frozen = journal.facts().identity.clone();
-        let mut refused = None;
-        let mut migration = migration;
-        if let Some((previous, findings)) = self.last_good_that_forbids(&journal, &migration, frozen.is_some()) {
-            migration = previous;
-            refused = Some(findings);
-        } else if let Some((source, text)) = spec {
-            refused = journal.accept_spec(now, source, text).err().map(|error| error.to_string());
-        }
-        let wish = Wish { migration: Arc::new(migration), generation: journal.generation().max(1), refused };
-        let (sender, _) = watch::channel(wish);
-        self.board.attach(&name, journal.clone());
-        self.kept.insert(name.clone(), Kept { path: path.to_owned(), wish: sender, journal });
-        self.spawn(&name).await;
     }
 
-    /// After a restart too, a spec that changes frozen fields is refused, and the one before stays in force.
-    fn last_good_that_forbids(&self, journal: &Journal, new: &Migration, frozen: bool) -> Option<(Migration, String)> {
-        let stored = journal.last_good_spec().ok().flatten()?;
-        let before = load(&stored.source, stored.text.as_bytes()).ok()?.migration.into_inner();
-        let finding = check_change(&before, new, frozen).into_iter().find(|finding| finding.is_error())?;
-        Some((before, finding.to_string()))
+    /// Puts a good file into force, unless it may not follow the one before it.
+    fn accept(&mut self, path: &Path, loaded: &Loaded, text: &str) {
+        let digest = sha256(text.as_bytes());
+        let migration: &Migration = &loaded.migration;
+        let name = migration.name().clone();
+        if let Some(why) = self.other_file_of(&name, path) {
+            return self.refuse(path, &digest, why);
+        }
+        if let Some(before) = self.kept_from(path).map(|kept| kept.wish.borrow().migration.clone()) {
+            let frozen = self.kept_from(path).is_some_and(|kept| kept.keeper.journal.facts().identity.is_some());
+            return match first_error(loaded, check_change(&before, migration, frozen)) {
+                Some(why) => self.refuse(path, &digest, why),
+                None => self.put_into_force(&name, path, migration, text),
+            };
+        }
+        if self.kept.contains_key(&name) {
+            // Its file was moved here.
+            if let Some(kept) = self.kept.get_mut(&name) {
+                kept.path = path.to_owned();
+            }
+            return self.accept(path, loaded, text);
+        }
+        self.accept_first(path, loaded, text);
+    }
+
+    /// The first good file of a migration in this process. An earlier process may have known a better one.
+    fn accept_first(&mut self, path: &Path, loaded: &Loaded, text: &str) {
+        let migration: &Migration = &loaded.migration;
+        let (name, digest) = (migration.name(), sha256(text.as_bytes()));
+        let is_new = !self.journal_path(name).exists();
+        let earlier = if is_new { self.recover(path).map(|(_, migration)| migration) } else { None };
+        if let Some(before) = earlier
+            && let Some(why) = first_error(loaded, check_change(&before, migration, false))
+        {
+            return self.refuse(path, &digest, why);
+        }
+        let journal = match self.open_journal(name) {
+            Ok(journal) => journal,
+            Err(error) => {
+                tracing::error!(migration = %name, "observing only: {error}");
+                match Journal::observing(name, &error) {
+                    Ok(journal) => journal,
+                    Err(error) => return tracing::error!(migration = %name, "not even observing: {error}"),
+                }
+            }
+        };
+        let frozen = journal.facts().identity.clone();
+        let before = last_good(&journal);
+        if before.is_none() && frozen.as_ref().is_some_and(|frozen| *frozen != identity_digest(migration)) {
+            let why = "the journal belongs to other resources, and the spec that named them cannot be read any more";
+            return self.refuse(path, &digest, why.to_owned());
+        }
+        let forbidden = before.as_ref().and_then(|before| first_error(loaded, check_change(before, migration, frozen.is_some())));
+        match before.zip(forbidden) {
+            Some((before, why)) => {
+                self.begin(path, before, journal, None);
+                self.refuse(path, &digest, why);
+            }
+            None => self.begin(path, migration.clone(), journal, Some(text)),
+        }
+        self.spawn(name, Duration::ZERO);
+    }
+
+    fn put_into_force(&self, name: &MigrationName, path: &Path, migration: &Migration, text: &str) {
+        let Some(kept) = self.kept.get(name) else { return };
+        match kept.keeper.journal.accept_spec(kept.keeper.clock.now(), &path.display().to_string(), text) {
+            Ok(generation) => {
+                kept.wish.send_replace(Wish { migration: Arc::new(migration.clone()), generation, refused: None });
+            }
+            Err(error) => kept.wish.send_modify(|wish| wish.refused = Some(error.to_string())),
+        }
+    }
+
+    /// Takes a migration on; [`Self::spawn`] starts its keeper. `text` is a spec that was not in force before.
+    fn begin(&mut self, path: &Path, migration: Migration, journal: Journal, text: Option<&str>) {
+        let name = migration.name().clone();
+        let journal = Arc::new(journal);
+        let now = self.options.clock.now();
+        let clock = self.options.clock.clone().not_before(journal.newest().unwrap_or(now));
+        let keeper = Keeper {
+            surroundings: self.options.surroundings.clone(),
+            journal: journal.clone(),
+            clock: clock.clone(),
+            cadence: self.options.cadence,
+            board: self.board.clone(),
+        };
+        let accepted = text.map(|text| journal.accept_spec(clock.now(), &path.display().to_string(), text));
+        let refused = accepted.and_then(Result::err).map(|error| error.to_string());
+        let wish = Wish { migration: Arc::new(migration), generation: journal.generation().max(1), refused };
+        self.board.attach(&name, journal);
+        self.kept.insert(name, Kept { path: path.to_owned(), wish: watch::Sender::new(wish), keeper });
     }
 
     #[allow(clippy::disallowed_methods, reason = "the daemon is the shell that starts keepers, and joins them")]
-    async fn spawn(&mut self, name: &MigrationName) {
+    fn spawn(&mut self, name: &MigrationName, delay: Duration) {
         let Some(kept) = self.kept.get(name) else { return };
-        let migration = kept.wish.borrow().migration.clone();
-        let clock = self.options.clock.clone();
-        let equipment = self.options.surroundings.equip(&migration, &clock).await;
-        let started = Reconciler::start(
-            equipment.aws.clone(),
-            equipment.legacy.clone(),
-            equipment.target.clone(),
-            kept.journal.clone(),
-            clock,
-            self.options.cadence,
-        );
-        let (wishes, board, stop, kept_name) = (kept.wish.subscribe(), self.board.clone(), self.stop.subscribe(), name.clone());
+        let (keeper, wishes, mut stop) = (kept.keeper.clone(), kept.wish.subscribe(), self.stop.subscribe());
         let task = self.keepers.spawn(async move {
-            keep(started, equipment, wishes, board, stop).await;
-            kept_name
+            tokio::select! {
+                () = keeper.clock.sleep(delay) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            keeper.keep(wishes, stop).await;
         });
         self.by_task.insert(task.id(), name.clone());
     }
 
     /// A keeper that panicked is replaced; its migration's facts are in the journal.
-    async fn mend(&mut self, ended: Result<(tokio::task::Id, MigrationName), tokio::task::JoinError>) {
+    fn mend(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
         let Err(error) = ended else { return };
         let Some(name) = self.by_task.remove(&error.id()) else { return };
         tracing::error!(migration = %name, %error, "the keeper panicked and is started again");
-        self.options.clock.sleep(RESTART).await;
-        self.spawn(&name).await;
+        self.spawn(&name, RESTART);
     }
 
-    /// Tells why a file changes nothing. A file that was never good is looked up in the journals of earlier runs.
-    async fn refuse(&mut self, path: &Path, digest: &str, why: String) {
+    /// Tells why a file changes nothing. A file that was never good in this process is looked up in the journals of earlier
+    /// ones.
+    fn refuse(&mut self, path: &Path, digest: &str, why: String) {
         tracing::error!(file = %path.display(), "{why}");
         self.board.metrics().spec_refused();
-        let now = self.options.clock.now();
-        if let Some(kept) = self.kept.values().find(|kept| kept.path == path) {
-            let _ = kept.journal.refuse_spec(now, &path.display().to_string(), digest, &why);
-            kept.wish.send_modify(|wish| wish.refused = Some(why));
-            return;
+        let recovered = if self.kept_from(path).is_none() { self.recover(path) } else { None };
+        let name = recovered.as_ref().map(|(_, migration)| migration.name().clone());
+        if let Some((journal, migration)) = recovered {
+            self.begin(path, migration, journal, None);
         }
-        if let Some((journal, migration)) = self.recover(path) {
-            self.begin(path, migration, Ok(journal), None).await;
-            if let Some(kept) = self.kept.values().find(|kept| kept.path == path) {
-                kept.wish.send_modify(|wish| wish.refused = Some(why));
-            }
+        if let Some(kept) = self.kept_from(path) {
+            // A journal that cannot be written has its own condition.
+            let _ = kept.keeper.journal.refuse_spec(kept.keeper.clock.now(), &path.display().to_string(), digest, &why);
+            kept.wish.send_modify(|wish| wish.refused = Some(why));
+        }
+        // Not before it knows what was refused.
+        if let Some(name) = name {
+            self.spawn(&name, Duration::ZERO);
         }
     }
 
-    /// The last good spec that an earlier run read at `path`.
+    fn kept_from(&self, path: &Path) -> Option<&Kept> {
+        self.kept.values().find(|kept| kept.path == path)
+    }
+
+    /// Whether another file that still exists declares this migration.
+    fn other_file_of(&self, name: &MigrationName, path: &Path) -> Option<String> {
+        let other = self.kept.get(name).map(|kept| &kept.path).filter(|other| *other != path && other.exists())?;
+        Some(format!("{} declares {name} already, and stays in force", other.display()))
+    }
+
+    fn journal_path(&self, name: &MigrationName) -> PathBuf {
+        self.options.state.join(format!("{name}.journal"))
+    }
+
+    fn open_journal(&self, name: &MigrationName) -> Result<Journal, JournalError> {
+        Journal::open(&self.journal_path(name), name, self.options.clock.now())
+    }
+
+    /// The last good spec that an earlier process read at `path`.
     fn recover(&self, path: &Path) -> Option<(Journal, Migration)> {
         let source = path.display().to_string();
         let mut files: Vec<PathBuf> =
@@ -278,10 +309,21 @@ impl Daemon {
                 return None;
             }
             let journal = self.open_journal(&name).ok()?;
-            let stored = journal.last_good_spec().ok()??;
-            let good = stored.source == source;
-            let migration = load(&stored.source, stored.text.as_bytes()).ok()?.migration.into_inner();
-            good.then_some((journal, migration))
+            let is_from_here = journal.last_good_spec().ok()??.source == source;
+            let migration = last_good(&journal)?;
+            is_from_here.then_some((journal, migration))
         })
     }
+}
+
+/// The spec that was in force last, if this version still reads it.
+fn last_good(journal: &Journal) -> Option<Migration> {
+    let stored = journal.last_good_spec().ok().flatten()?;
+    load(&stored.source, stored.text.as_bytes()).ok().map(|loaded| loaded.migration.into_inner())
+}
+
+/// What forbids a change, with its place in the new file.
+fn first_error(loaded: &Loaded, findings: Vec<Finding>) -> Option<String> {
+    let report = loaded.report(findings);
+    report.findings.iter().find(|finding| finding.is_error()).map(ToString::to_string)
 }

@@ -4,41 +4,83 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::reconcile::{Reconciler, Wish};
-use super::surroundings::Equipment;
+use super::cadence::Cadence;
+use super::reconcile::{Deed, Reconciler, Report, Wish};
+use super::surroundings::{Equipment, Surroundings};
+use crate::clock::{Clock, elapsed};
 use crate::http::Board;
+use crate::journal::Journal;
+use crate::spec::Migration;
+use crate::spec::change::identity_digest;
 
-/// Keeps one migration. Returns after the pass in which `stop` came: a step that was begun is finished.
-pub async fn keep(
-    mut reconciler: Reconciler,
+/// Keeps one migration.
+#[derive(Clone)]
+pub struct Keeper {
+    /// What is around all migrations.
+    pub surroundings: Arc<Surroundings>,
+    /// This migration's facts.
+    pub journal: Arc<Journal>,
+    /// Time, never before the journal's newest entry.
+    pub clock: Clock,
+    /// How often to look.
+    pub cadence: Cadence,
+    /// Where its status is published.
+    pub board: Arc<Board>,
+}
+
+/// A controller, and which resources it was equipped for.
+struct Controller {
+    identity: String,
     equipment: Equipment,
-    mut wishes: watch::Receiver<Wish>,
-    board: Arc<Board>,
-    mut stop: watch::Receiver<bool>,
-) {
-    while !*stop.borrow() {
-        let wish = wishes.borrow_and_update().clone();
-        equipment.set_mood(&wish.migration);
-        let began = reconciler.clock.now();
-        let report = reconciler.pass(&wish).await;
-        let took = crate::clock::elapsed(began, reconciler.clock.now());
-        board.metrics().pass_ended(wish.migration.name(), took, Some(reconciler.clock.now()));
-        for deed in &report.deeds {
-            match &deed.result {
-                Ok(()) => {
-                    tracing::info!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, "{}", deed.action)
-                }
-                Err(fault) => {
-                    tracing::warn!(migration = %wish.migration.name(), attempt = wish.migration.spec.attempt, generation = wish.generation, %fault, "{}", deed.action)
-                }
+    reconciler: Reconciler,
+}
+
+impl Keeper {
+    /// Returns after the pass in which `stop` came: a step that was begun is finished.
+    pub async fn keep(self, mut wishes: watch::Receiver<Wish>, mut stop: watch::Receiver<bool>) {
+        let first = wishes.borrow().migration.clone();
+        let mut controller = self.start(&first).await;
+        while !*stop.borrow() {
+            let wish = wishes.borrow_and_update().clone();
+            if identity_digest(&wish.migration) != controller.identity {
+                // The file is about other resources now, perhaps in another region, so other clients have to be used.
+                controller = self.start(&wish.migration).await;
+            }
+            let report = self.pass(&mut controller, &wish).await;
+            tokio::select! {
+                () = self.clock.sleep(report.pause) => {}
+                changed = wishes.changed() => if changed.is_err() { return },
+                _ = stop.changed() => {}
             }
         }
-        board.publish(&wish.migration, wish.generation, report.status, report.plan);
-        let clock = reconciler.clock.clone();
-        tokio::select! {
-            () = clock.sleep(report.pause) => {}
-            changed = wishes.changed() => if changed.is_err() { return },
-            _ = stop.changed() => {}
+    }
+
+    async fn start(&self, migration: &Migration) -> Controller {
+        let equipment = self.surroundings.equip(migration, &self.clock).await;
+        let Equipment { aws, legacy, target, .. } = equipment.clone();
+        let reconciler = Reconciler::start(aws, legacy, target, self.journal.clone(), self.clock.clone(), self.cadence);
+        Controller { identity: identity_digest(migration), equipment, reconciler }
+    }
+
+    async fn pass(&self, controller: &mut Controller, wish: &Wish) -> Report {
+        controller.equipment.set_mood(&wish.migration);
+        let began = self.clock.now();
+        let report = controller.reconciler.pass(wish).await;
+        let ended = self.clock.now();
+        let all_went_well = report.deeds.iter().all(|deed| deed.result.is_ok());
+        self.board.metrics().pass_ended(wish.migration.name(), elapsed(began, ended), all_went_well.then_some(ended));
+        for deed in &report.deeds {
+            tell(wish, deed);
         }
+        self.board.publish(&wish.migration, wish.generation, report.status.clone(), report.plan.clone());
+        report
+    }
+}
+
+fn tell(wish: &Wish, deed: &Deed) {
+    let (migration, attempt, generation) = (wish.migration.name(), wish.migration.spec.attempt, wish.generation);
+    match &deed.result {
+        Ok(()) => tracing::info!(%migration, attempt, generation, "{}", deed.action),
+        Err(fault) => tracing::warn!(%migration, attempt, generation, %fault, "{}", deed.action),
     }
 }

@@ -1,23 +1,25 @@
 //! What a controller is surrounded by: the real account and its databases, or a stand-in world in scaled real time.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Meter};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::database::unconnected::Unconnected;
-use crate::names::{Side, region_of};
+use crate::names::{MigrationName, Side, account_of, region_of};
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
+use crate::spec::change::identity_digest;
 use crate::spec::{Migration, Phase};
 
 /// Where migrations run.
-#[derive(Debug, Clone)]
-pub enum Surroundings {
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
     /// The environment's AWS account; databases are out of reach of this version.
     Real,
     /// A stand-in world for each migration.
@@ -28,6 +30,22 @@ pub enum Surroundings {
         profile: FaultProfile,
     },
 }
+
+/// What all migrations of this process have around them.
+#[derive(Debug)]
+pub struct Surroundings {
+    place: Place,
+    meter: Meter,
+    /// One set of clients for each account and region, so that their migrations share connections and answers. AWS limits
+    /// calls per account and region.
+    accounts: tokio::sync::Mutex<BTreeMap<AccountAndRegion, Aws>>,
+    /// The stand-in world of each migration, with the identity that it was made for: a controller that is started again
+    /// finds the world as its predecessor left it.
+    worlds: Mutex<BTreeMap<MigrationName, (String, Equipment)>>,
+}
+
+/// `123456789012` and `eu-west-1`.
+type AccountAndRegion = (String, String);
 
 /// What one migration's controller works with.
 #[derive(Debug, Clone)]
@@ -43,28 +61,61 @@ pub struct Equipment {
 }
 
 impl Surroundings {
-    /// Makes what a migration's controller works with.
+    /// Surroundings at `place`, whose calls to AWS `meter` hears.
+    pub fn new(place: Place, meter: Meter) -> Self {
+        Self { place, meter, accounts: tokio::sync::Mutex::default(), worlds: Mutex::default() }
+    }
+
+    /// What a migration's controller works with: the same for as long as the migration is about the same resources.
     pub async fn equip(&self, migration: &Migration, clock: &Clock) -> Equipment {
-        let region = region_of(migration.spec.replication.instance_arn.as_str()).unwrap_or("us-east-1");
-        match self {
-            Self::Real => {
+        match &self.place {
+            Place::Real => {
                 let database =
                     |side| Arc::new(Unconnected::new(side, migration.database(side).host.clone())) as Arc<dyn Database>;
-                let aws = Aws::from_environment(region).await;
+                let aws = self.account(migration).await;
                 Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: None }
             }
-            Self::Sandbox { seed, profile } => {
-                let world = World::new(migration, Setting::of(migration), profile.clone(), *seed, clock.now());
-                let world = Arc::new(Mutex::new(world));
-                let database = |side| {
-                    Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never()))
-                        as Arc<dyn Database>
-                };
-                let aws = Aws::from_transport(region, &transport(world.clone(), clock.clone()), clock);
-                Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: Some(world) }
+            Place::Sandbox { seed, profile } => {
+                let identity = identity_digest(migration);
+                let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((_, known)) = worlds.get(migration.name()).filter(|(made_for, _)| *made_for == identity) {
+                    return known.clone();
+                }
+                let made = self.stand_in(migration, profile, *seed, clock);
+                worlds.insert(migration.name().clone(), (identity, made.clone()));
+                made
             }
         }
     }
+
+    fn stand_in(&self, migration: &Migration, profile: &FaultProfile, seed: u64, clock: &Clock) -> Equipment {
+        let world = World::new(migration, Setting::of(migration), profile.clone(), seed, clock.now()).shared();
+        let database = |side| {
+            Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never())) as Arc<dyn Database>
+        };
+        let http = transport(world.clone(), clock.clone());
+        let aws = Aws::from_metered_transport(&account_and_region(migration).1, &http, clock, &self.meter);
+        Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: Some(world) }
+    }
+
+    /// The clients of a migration's account and region, made when they are asked for first.
+    async fn account(&self, migration: &Migration) -> Aws {
+        let key = account_and_region(migration);
+        let mut accounts = self.accounts.lock().await;
+        if let Some(aws) = accounts.get(&key) {
+            return aws.clone();
+        }
+        let aws = Aws::from_environment(&key.1, &self.meter).await;
+        accounts.insert(key, aws.clone());
+        aws
+    }
+}
+
+/// Where a migration's replication instance is. The check of a spec has made sure that its ARN says so, and that everything
+/// else is in the same place.
+fn account_and_region(migration: &Migration) -> AccountAndRegion {
+    let arn = migration.spec.replication.instance_arn.as_str();
+    (account_of(arn).unwrap_or_default().to_owned(), region_of(arn).unwrap_or("us-east-1").to_owned())
 }
 
 impl Equipment {
@@ -72,7 +123,7 @@ impl Equipment {
     pub fn set_mood(&self, migration: &Migration) {
         if let Some(world) = &self.world {
             let rush = matches!(migration.spec.phase, Phase::CutOver | Phase::RolledBack);
-            world.lock().unwrap_or_else(std::sync::PoisonError::into_inner).rush(rush);
+            world.lock().unwrap_or_else(PoisonError::into_inner).rush(rush);
         }
     }
 }
