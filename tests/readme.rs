@@ -350,6 +350,23 @@ fn every_link_between_the_documents_leads_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+#[test]
+fn every_test_that_the_readme_names_exists() {
+    let text = read("README.md");
+    let named: Vec<(&str, &str)> = text
+        .split("[`")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("`](").and_then(|(name, rest)| Some((name, rest.split(')').next()?))))
+        .collect();
+    assert!(named.len() >= 5, "the README's tests were not understood: {named:?}");
+    for (name, file) in named {
+        let source = read(file);
+        let (test, _) = source.split_once(&format!("fn {name}()")).unwrap_or_else(|| panic!("{file} has no test {name}"));
+        let attributes = test.rsplit("\n\n").next().unwrap_or_default();
+        assert!(attributes.contains("test]") && !attributes.contains("#[ignore"), "{name} in {file} is not run");
+    }
+}
+
 /// The anchor that a heading gets.
 fn anchor(line: &str) -> Option<String> {
     let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
