@@ -27,8 +27,10 @@ fn told(story: &mut Story, until: impl Fn(&Story) -> bool) -> String {
         }
         let rung = story.facts.rung;
         let plan = story.turn();
-        if !plan.is_idle() {
-            lines.push_str(&format!("{rung} | {}\n", spoken(&plan)));
+        let line = format!("{rung} | {}\n", spoken(&plan));
+        // What is done again and again while something else is awaited is told once.
+        if !plan.is_idle() && !lines.ends_with(&line) {
+            lines.push_str(&line);
         }
     }
     panic!("the story does not end: {lines}");
@@ -158,8 +160,11 @@ fn blind(story: &mut Story, who: Blind) {
     story.world.blind.insert(who);
 }
 
-/// The rung at rest: all it asks for is there, every marker has arrived, but no move is made.
+/// The rung at rest. In the middle of a phase that is: all it asks for is there, every marker has arrived, but no move is made.
 fn in_posture(rung: Rung, phase: Phase) -> Story {
+    if let Some(phase) = resting_phase(rung) {
+        return Story::resting(phase);
+    }
     let mut story = Story::entering(rung, phase);
     for _ in 0..12 {
         let plan = story.plan();
@@ -169,6 +174,15 @@ fn in_posture(rung: Rung, phase: Phase) -> Story {
         story.world.rest();
     }
     story
+}
+
+/// The phase in which a migration rests on this rung.
+fn resting_phase(rung: Rung) -> Option<Phase> {
+    match rung {
+        Rung::Observing => Some(Phase::CutOver),
+        Rung::Flip => None,
+        rung => rung.reaches(),
+    }
 }
 
 #[test]
