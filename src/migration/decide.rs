@@ -53,7 +53,8 @@ pub fn decide(migration: &Migration, facts: &Facts, seen: &Observation, now: Tim
 /// Everything that every room would do towards the posture, and the rung's own chores.
 fn wanted(scene: &Scene<'_>) -> Steps<Action> {
     if holds_still(scene) {
-        return Steps::wait(Wait::new("Paused", "spec.paused is true: observing only, nothing is changed"));
+        let paused = Steps::wait(Wait::new("Paused", "spec.paused is true: observing only, nothing is changed"));
+        return if is_still_closed(scene) { fences(scene).and(paused) } else { paused };
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
     fences(scene)
@@ -65,9 +66,19 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         .and(advice(scene))
 }
 
-/// A pause changes nothing, but it never holds both sides closed: past the point of no return the target still opens.
+/// A pause changes nothing, except what keeps it from holding both sides closed.
 fn holds_still(scene: &Scene<'_>) -> bool {
     scene.migration.spec.paused && !scene.facts.rung.pauses_writes()
+}
+
+/// Whether the side that ends a pause of writes has yet to open: legacy after an abort or a rollback, else the target.
+fn is_still_closed(scene: &Scene<'_>) -> bool {
+    match scene.facts.rung {
+        Rung::Aborted | Rung::RollbackOpen => !Gate::LegacyOpen.judge(scene).is_open(),
+        Rung::Open | Rung::Flip | Rung::Observing => !Gate::TargetOpen.judge(scene).is_open(),
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => false,
+        Rung::Fence | Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::Completed => false,
+    }
 }
 
 fn fences(scene: &Scene<'_>) -> Steps<Action> {
@@ -171,7 +182,7 @@ fn marker_id(scene: &Scene<'_>, purpose: MarkerPurpose) -> MarkerId {
         MarkerPurpose::ReverseProof => scene.facts.entered.get(&Rung::Open),
         MarkerPurpose::RollbackDrain => scene.facts.entered.get(&Rung::RollbackFence),
     };
-    let stamp = try_began.map_or(0, |at| at.as_second());
+    let stamp = try_began.map_or(0, |at| at.as_millisecond());
     MarkerId(format!("{}/{}/{}/{stamp}", scene.migration.name(), scene.facts.attempt, purpose.word()))
 }
 

@@ -603,7 +603,8 @@ fn marker_arrived(scene: &Scene<'_>, purpose: MarkerPurpose) -> Standing {
 
 fn stopped(scene: &Scene<'_>, direction: Direction) -> Standing {
     match scene.seen.replication.task(direction) {
-        Sighting::Present(task) if matches!(task.status, TaskStatus::Stopped | TaskStatus::Ready) => {
+        // A failed task applies nothing either, and nothing would ever stop it.
+        Sighting::Present(task) if matches!(task.status, TaskStatus::Stopped | TaskStatus::Ready | TaskStatus::Failed) => {
             Standing::Open(format!("the {direction} task is stopped"))
         }
         Sighting::Present(task) => Standing::Closed(format!("the {direction} task is {:?}", task.status)),

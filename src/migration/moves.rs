@@ -122,7 +122,14 @@ fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
     if let Some(why) = over_budget(scene) {
         return Some(why);
     }
-    (scene.migration.spec.phase != Phase::RolledBack).then(|| format!("the operator asks for {}", scene.migration.spec.phase))
+    if scene.migration.spec.phase != Phase::RolledBack {
+        return Some(format!("the operator asks for {}", scene.migration.spec.phase));
+    }
+    // What was written meanwhile may come after the marker, so the marker proves nothing any more.
+    let accounts = scene.migration.spec.target.database.all_accounts();
+    let state = scene.seen.target.present().map(|view| judge(view, &accounts));
+    let lifted = scene.facts.rung == Rung::RollbackFlip && matches!(state, Some(FenceState::Open | FenceState::Between(_)));
+    lifted.then(|| "the target fence was lifted from outside after it had been proven".into())
 }
 
 /// What this look shows for the first time.

@@ -3,7 +3,7 @@
 use super::facts::MarkerPurpose;
 use super::gates::{Gate, Scene};
 use super::ladder::Rung;
-use super::plan::Action;
+use super::plan::{Action, Standing};
 use crate::controllers::binlog::BinlogAction;
 use crate::controllers::dns::{DnsAction, DnsPurpose};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
@@ -94,7 +94,12 @@ fn names_follow_the_fence(action: &Action, scene: &Scene<'_>) -> Option<&'static
     let holds = match purpose {
         DnsPurpose::Shadow | DnsPurpose::LowerTtl => return None,
         DnsPurpose::FlipToTarget => Gate::LegacyFenced.judge(scene).is_open() && Gate::TargetOpen.judge(scene).is_open(),
-        DnsPurpose::FlipToLegacy => matches!(scene.facts.rung, Rung::RollbackFlip | Rung::RollbackOpen),
+        DnsPurpose::FlipToLegacy => match scene.facts.rung {
+            Rung::RollbackFlip => Gate::TargetFenced.judge(scene).is_open(),
+            // Legacy has every write by now: a target that cannot be seen need not keep the customers from it.
+            Rung::RollbackOpen => !matches!(Gate::TargetFenced.judge(scene), Standing::Closed(_)),
+            _ => false,
+        },
     };
     (!holds).then_some("the fences are not as this change needs them")
 }

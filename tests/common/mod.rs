@@ -1,0 +1,9 @@
+//! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
+
+pub mod snapshot;
+mod spec;
+pub mod story;
+pub mod world;
+
+pub use spec::migration;
+pub use story::Story;

@@ -1,0 +1,13 @@
+//! Proof of the mind: what `decide` plans, moves and refuses, and what it publishes.
+
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each test program takes what it needs")]
+mod common;
+
+mod approvals;
+mod gates;
+mod ladder;
+mod moves;
+mod safety;
+mod status;
+mod total;

@@ -1,0 +1,146 @@
+//! Every state that the shipped `decide` can be led into in a small world, breadth first: calls that fail, calls whose answer
+//! is lost, a controller that dies between any two of them, services that do not answer, an operator who changes their mind
+//! and a person with a console. Judged by the world's truth, never by what the controller believes.
+
+#[path = "common/mod.rs"]
+#[allow(dead_code, reason = "each test program takes what it needs")]
+mod common;
+
+#[path = "model/check.rs"]
+mod check;
+#[path = "model/state.rs"]
+mod state;
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
+
+use check::{Good, Promise};
+use state::{Bounds, Kind, State};
+
+/// Enough for every state of the bounds below when optimised; a part of them, nearest first, when not.
+const MOST_STATES: usize = if cfg!(debug_assertions) { 5_000 } else { 400_000 };
+
+/// What is remembered of a state: how it was reached, and what holds in it.
+struct Visited {
+    parent: usize,
+    label: String,
+    good: Good,
+    expanded: bool,
+}
+
+/// The reachable states and the steps between them.
+struct Graph {
+    visited: Vec<Visited>,
+    edges: Vec<(usize, usize, Kind)>,
+}
+
+fn fingerprint(state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    state.world.hash(&mut hasher);
+    (state.wish, state.bounds).hash(&mut hasher);
+    format!("{:?}", state.facts).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Explores, and stops at the first state in which something forbidden was done.
+fn explore(start: State) -> Graph {
+    let mut known: HashMap<u64, usize> = HashMap::from([(fingerprint(&start), 0)]);
+    let first = Visited { parent: 0, label: "begin".into(), good: Good::of(&start), expanded: false };
+    let mut graph = Graph { visited: vec![first], edges: Vec::new() };
+    let mut queue = VecDeque::from([(0, start)]);
+    while let Some((number, state)) = queue.pop_front() {
+        graph.visited[number].expanded = true;
+        let plan = state.plan();
+        if let Err(broken) = check::plan(&state, &plan) {
+            panic!("{broken}\n{}", trace(&graph, number));
+        }
+        for step in state.steps(&plan) {
+            let key = fingerprint(&step.state);
+            let next = *known.entry(key).or_insert(graph.visited.len());
+            if next == graph.visited.len() {
+                let good = Good::of(&step.state);
+                graph.visited.push(Visited { parent: number, label: step.label.clone(), good, expanded: false });
+                if let Some(broken) = step.broken.or_else(|| check::state(&step.state)) {
+                    panic!("{broken}\n{}", trace(&graph, next));
+                }
+                if graph.visited.len() < MOST_STATES {
+                    queue.push_back((next, step.state));
+                }
+            } else if let Some(broken) = step.broken {
+                panic!("{broken}\n{}\n  {}", trace(&graph, number), step.label);
+            }
+            graph.edges.push((number, next, step.kind));
+        }
+    }
+    graph
+}
+
+/// The shortest way to a state, in words.
+fn trace(graph: &Graph, mut number: usize) -> String {
+    let mut lines = Vec::new();
+    while number != 0 {
+        lines.push(format!("  {}", graph.visited[number].label));
+        number = graph.visited[number].parent;
+    }
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// Whether the promise can be kept from every state: backwards from the states that keep it, along the steps that it may use.
+fn assert_kept(graph: &Graph, promise: &Promise) {
+    let mut before: Vec<Vec<usize>> = vec![Vec::new(); graph.visited.len()];
+    for (from, to, kind) in &graph.edges {
+        if (promise.may_use)(*kind) {
+            before[*to].push(*from);
+        }
+    }
+    // What was not looked into is not held against anybody.
+    let keeps = |visited: &Visited| (promise.kept)(&visited.good) || !visited.expanded;
+    let mut can: Vec<bool> = graph.visited.iter().map(keeps).collect();
+    let mut queue: VecDeque<usize> = (0..can.len()).filter(|number| can[*number]).collect();
+    while let Some(number) = queue.pop_front() {
+        for from in &before[number] {
+            if !can[*from] {
+                can[*from] = true;
+                queue.push_back(*from);
+            }
+        }
+    }
+    let owed: Vec<usize> = (0..can.len()).filter(|number| (promise.owed)(&graph.visited[*number].good)).collect();
+    println!("{}: owed in {} states", promise.name, owed.len());
+    assert!(!owed.is_empty(), "{} was never owed, so nothing was proven", promise.name);
+    if let Some(stuck) = owed.into_iter().find(|number| !can[*number]) {
+        panic!("{} cannot be kept any more after\n{}", promise.name, trace(graph, stuck));
+    }
+}
+
+/// Looks into everything that can follow, and holds the promises against it.
+fn prove(start: State, promises: &[&Promise]) {
+    let graph = explore(start);
+    let expanded = graph.visited.iter().filter(|visited| visited.expanded).count();
+    println!("{} states, {expanded} of them looked into, {} steps", graph.visited.len(), graph.edges.len());
+    for promise in promises {
+        assert_kept(&graph, promise);
+    }
+}
+
+#[test]
+fn a_cutover_that_dies_anywhere_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_the_cutover(Bounds::calm()), &[&check::SOMEBODY_WRITES, &check::ABORT]);
+}
+
+#[test]
+fn a_cutover_amid_faults_and_meddling_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_the_cutover(Bounds::rough()), &[&check::SOMEBODY_WRITES, &check::ABORT]);
+}
+
+#[test]
+fn a_rollback_that_dies_anywhere_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_the_rollback(Bounds::calm()), &[&check::SOMEBODY_WRITES, &check::WAY_BACK]);
+}
+
+#[test]
+fn a_rollback_amid_faults_and_meddling_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_the_rollback(Bounds::rough()), &[&check::SOMEBODY_WRITES, &check::WAY_BACK]);
+}

@@ -1,0 +1,199 @@
+//! What is forbidden, and what is promised. The letters are those of the invariants.
+
+use bascule::controllers::dns::{DnsAction, DnsPurpose};
+use bascule::controllers::fence::FenceAction;
+use bascule::controllers::replication::{ReplicationAction, StartType};
+use bascule::migration::facts::Fact;
+use bascule::migration::ladder::Rung;
+use bascule::migration::plan::{Action, Plan};
+use bascule::names::{Direction, Side};
+use bascule::spec::Phase;
+
+use super::common::world::{Blind, Door, replaces_rows};
+use super::state::{Kind, State};
+
+/// A plan records or acts, and does not act on what it did not see.
+pub fn plan(state: &State, plan: &Plan) -> Result<(), String> {
+    let records = plan.actions.iter().filter(|action| matches!(action, Action::Record(_))).count();
+    if records != 0 && records != plan.actions.len() {
+        return Err(format!("one plan records and acts: {:?}", plan.actions));
+    }
+    match plan.actions.iter().find(|action| needs(action).is_some_and(|blind| state.world.blind.contains(&blind))) {
+        Some(action) => Err(format!("S10: acts on what nobody could see: {action}")),
+        None => Ok(()),
+    }
+}
+
+/// Whose answer an action is based on.
+fn needs(action: &Action) -> Option<Blind> {
+    match action {
+        Action::Replication(_) => Some(Blind::Dms),
+        Action::Dns(_) => Some(Blind::Route53),
+        Action::Fence(FenceAction::Close { side, .. } | FenceAction::Open { side, .. }) => Some(match side {
+            Side::Legacy => Blind::Legacy,
+            Side::Target => Blind::Target,
+        }),
+        Action::Binlog(_) => Some(Blind::Rds),
+        Action::Redirect(_) => Some(Blind::Elb),
+        Action::Record(_) | Action::WriteMarker { .. } | Action::CompareTables => None,
+    }
+}
+
+/// What may not be true, however it came to be: unless a person did it.
+pub fn state(state: &State) -> Option<String> {
+    let both = state.world.legacy.app.may_commit() && state.world.target.app.may_commit();
+    (both && !state.bounds.meddled).then(|| "S1: both sides can be written to".into())
+}
+
+/// What may not be done, in the world as it truly is just before. A person who opens a door by hand is no excuse for opening the
+/// other one.
+pub fn action(state: &State, action: &Action) -> Option<String> {
+    let world = &state.world;
+    let lets_in = |wanted: Side| {
+        let application = &state.migration().database(wanted).application_accounts.clone();
+        matches!(action, Action::Fence(FenceAction::Open { side, accounts })
+            if *side == wanted && accounts.iter().any(|account| application.contains(account)))
+    };
+    if lets_in(Side::Target) {
+        return opens_target(state);
+    }
+    if lets_in(Side::Legacy) {
+        // Nobody but a person has opened the target then, and an abort does not wait for a target that does not answer.
+        let unseeable = state.bounds.meddled && world.blind.contains(&Blind::Target);
+        if world.target.app.may_commit() && !unseeable {
+            return Some("S1: opens legacy while the target can be written to".into());
+        }
+        if world.target.is_ahead && !state.bounds.meddled {
+            return Some("S7: opens legacy while it lacks a write of the target".into());
+        }
+        return None;
+    }
+    match action {
+        Action::Dns(DnsAction::Change { purpose: DnsPurpose::FlipToTarget, .. })
+            if world.legacy.app.may_commit() || world.target.app != Door::Open =>
+        {
+            Some("S4: flips to a target that is not the only one open".into())
+        }
+        Action::Dns(DnsAction::Change { purpose: DnsPurpose::FlipToLegacy, .. }) if world.target.app.may_commit() => {
+            Some("S4: flips to legacy while the target can be written to".into())
+        }
+        Action::Record(Fact::PointOfNoReturn) => no_return(state),
+        action if replaces_rows(action) && state.facts.target_opened.is_some() => {
+            Some("S6: replaces rows of a target that took writes".into())
+        }
+        Action::Replication(ReplicationAction::StartTask { direction: Direction::Reverse, how, .. }) => reverse(state, how),
+        _ => None,
+    }
+}
+
+fn opens_target(state: &State) -> Option<String> {
+    let world = &state.world;
+    if world.legacy.app.may_commit() {
+        return Some("S1: opens the target while legacy can be written to".into());
+    }
+    if world.legacy.is_ahead && !state.bounds.meddled {
+        return Some("S3: opens the target while it lacks a write of legacy".into());
+    }
+    let is_first = !state.facts.entered.contains_key(&Rung::Flip);
+    match &state.facts.reverse_start {
+        None => Some("S3: opens the target without a way back".into()),
+        Some(start) if is_first && start.offset != world.target.offset && !state.bounds.meddled && !world.target.is_ahead => {
+            Some(format!("S5: the way back starts at {start}, the target's log ends at {}", world.target.offset))
+        }
+        Some(_) => None,
+    }
+}
+
+fn no_return(state: &State) -> Option<String> {
+    let world = &state.world;
+    let shut = !world.legacy.app.may_commit() && !world.target.app.may_commit();
+    let drained = !world.legacy.is_ahead && !world.runs(Direction::Forward);
+    (!(shut && drained) && !state.bounds.meddled).then(|| "S3: passes the point of no return undrained".into())
+}
+
+fn reverse(state: &State, how: &StartType) -> Option<String> {
+    let has_run = state.world.reverse.as_ref().is_some_and(|task| task.started_before);
+    match how {
+        StartType::First => Some("S5: starts the way back from now".into()),
+        StartType::FromPosition(position) if has_run || state.facts.reverse_start.as_ref() != Some(position) => {
+            Some("S5: starts the way back from elsewhere".into())
+        }
+        StartType::Resume if !has_run => Some("S5: resumes what never ran".into()),
+        StartType::FromPosition(_) | StartType::Resume => None,
+    }
+}
+
+/// What holds in a state, for the promises.
+#[derive(Debug, Clone, Copy)]
+pub struct Good {
+    rung: Rung,
+    past_no_return: bool,
+    legacy_open: bool,
+    somebody_writes: bool,
+    nothing_missing: bool,
+    meddled: bool,
+    edits: u8,
+    rollbacks: u8,
+    reached: bool,
+}
+
+impl Good {
+    /// Read off the truth.
+    pub fn of(state: &State) -> Self {
+        let world = &state.world;
+        Self {
+            rung: state.facts.rung,
+            past_no_return: state.facts.is_past_no_return(),
+            legacy_open: world.legacy.app == Door::Open,
+            somebody_writes: world.legacy.app == Door::Open || world.target.app == Door::Open,
+            nothing_missing: !world.target.is_ahead,
+            meddled: state.bounds.meddled,
+            edits: state.bounds.edits,
+            rollbacks: state.bounds.rollbacks,
+            reached: state.facts.reached.contains_key(&Phase::CutOver),
+        }
+    }
+}
+
+/// Something that must stay possible.
+pub struct Promise {
+    /// Its name.
+    pub name: &'static str,
+    /// In which states it is owed.
+    pub owed: fn(&Good) -> bool,
+    /// In which it is kept.
+    pub kept: fn(&Good) -> bool,
+    /// Which steps may be relied on.
+    pub may_use: fn(Kind) -> bool,
+}
+
+const fn undisturbed(kind: Kind) -> bool {
+    matches!(kind, Kind::Pass | Kind::World | Kind::AwsAnswers | Kind::DatabaseAnswers)
+}
+
+/// L3
+pub const SOMEBODY_WRITES: Promise = Promise {
+    name: "L3: closed on both sides, one opens again without anybody's help",
+    owed: |good| !good.somebody_writes,
+    kept: |good| good.somebody_writes,
+    may_use: undisturbed,
+};
+
+/// L6
+pub const ABORT: Promise = Promise {
+    name: "L6: before the point of no return the abort needs neither DMS nor Route 53",
+    owed: |good| matches!(good.rung, Rung::Fence | Rung::Drain | Rung::Arm) && !good.past_no_return && !good.meddled,
+    kept: |good| good.rung == Rung::Aborted && good.legacy_open,
+    may_use: |kind| matches!(kind, Kind::Pass | Kind::World | Kind::DatabaseAnswers),
+};
+
+/// L4. An operator without edits left cannot ask for anything, and a console can take away what only a console can give back.
+pub const WAY_BACK: Promise = Promise {
+    name: "L4: while the way back is kept, legacy can write again and lacks nothing",
+    owed: |good| {
+        let is_kept = matches!(good.rung, Rung::Flip | Rung::Observing) && good.reached;
+        is_kept && good.edits >= 2 && good.rollbacks == 0 && !good.meddled
+    },
+    kept: |good| good.rung == Rung::RollbackOpen && good.legacy_open && good.nothing_missing,
+    may_use: |kind| undisturbed(kind) || kind == Kind::Edit,
+};

@@ -1,0 +1,272 @@
+//! Everything that the program can do is done twice, through the real SDK, against the stand-in world: the second time it dies
+//! right after the write, before anything learnt could be made durable. A fresh controller must come to the same end.
+
+// The SDK's futures are nested deeper than the compiler looks by itself.
+#![recursion_limit = "256"]
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bascule::aws::Aws;
+use bascule::clock::Clock;
+use bascule::controllers::binlog::BinlogAction;
+use bascule::controllers::dns::{DnsAction, DnsPurpose};
+use bascule::controllers::fence::FenceAction;
+use bascule::controllers::redirect::RedirectAction;
+use bascule::controllers::replication::{ReplicationAction, StartType};
+use bascule::database::Database;
+use bascule::engine::act::{act, fact_before};
+use bascule::engine::cadence::Cadence;
+use bascule::engine::observe::Eyes;
+use bascule::engine::reconcile::{Reconciler, Wish};
+use bascule::journal::Journal;
+use bascule::migration::facts::MarkerPurpose;
+use bascule::migration::plan::Action;
+use bascule::names::{Direction, Side};
+use bascule::sim::crash::{ControllerCrash, CrashSwitch};
+use bascule::sim::database::seam::SimulatedDatabase;
+use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
+use bascule::sim::profile::FaultProfile;
+use bascule::sim::setting::Setting;
+use bascule::sim::wire::connector::transport_that_crashes;
+use bascule::sim::{SharedWorld, World};
+use bascule::spec::{Migration, Phase};
+use futures_util::FutureExt;
+
+#[path = "common/spec.rs"]
+mod spec;
+
+/// A story of some days has fewer passes.
+const PASSES: usize = 4_000;
+
+/// What kind of action it is; a new one has to be given a name here, and then to be met by one of the stories below.
+fn kind(action: &Action) -> Option<&'static str> {
+    Some(match action {
+        // No call: replaying the journal is proven with the journal.
+        Action::Record(_) => return None,
+        Action::Replication(action) => match action {
+            ReplicationAction::TestConnection { .. } => "TestConnection",
+            ReplicationAction::CreateTask { direction: Direction::Forward } => "CreateTask forward",
+            ReplicationAction::CreateTask { direction: Direction::Reverse } => "CreateTask reverse",
+            ReplicationAction::StartTask { how: StartType::First, .. } => "StartTask first",
+            ReplicationAction::StartTask { how: StartType::FromPosition(_), .. } => "StartTask from a position",
+            ReplicationAction::StartTask { how: StartType::Resume, .. } => "StartTask resume",
+            ReplicationAction::StopTask { .. } => "StopTask",
+            ReplicationAction::DeleteTask { .. } => "DeleteTask",
+            ReplicationAction::ReloadTables { .. } => "ReloadTables",
+        },
+        Action::Binlog(action) => match action {
+            BinlogAction::CreateGroup => "CreateGroup",
+            BinlogAction::SetParameters { .. } => "SetParameters",
+            BinlogAction::AttachGroup => "AttachGroup",
+            BinlogAction::RebootWriter { .. } => "RebootWriter",
+            BinlogAction::SetRetention { .. } => "SetRetention",
+        },
+        Action::Dns(DnsAction::Change { purpose, .. }) => match purpose {
+            DnsPurpose::Shadow => "Shadow",
+            DnsPurpose::LowerTtl => "LowerTtl",
+            DnsPurpose::FlipToTarget => "FlipToTarget",
+            DnsPurpose::FlipToLegacy => "FlipToLegacy",
+        },
+        Action::Redirect(RedirectAction::CreateListener) => "CreateListener",
+        Action::Redirect(RedirectAction::ModifyListener { .. }) => "ModifyListener",
+        Action::Fence(FenceAction::Close { side: Side::Legacy, .. }) => "Close legacy",
+        Action::Fence(FenceAction::Close { side: Side::Target, .. }) => "Close target",
+        Action::Fence(FenceAction::Open { side: Side::Legacy, .. }) => "Open legacy",
+        Action::Fence(FenceAction::Open { side: Side::Target, .. }) => "Open target",
+        Action::WriteMarker { purpose, .. } => match purpose {
+            MarkerPurpose::Drain => "Marker drain",
+            MarkerPurpose::ReverseProof => "Marker reverse proof",
+            MarkerPurpose::RollbackDrain => "Marker rollback drain",
+        },
+        Action::CompareTables => "CompareTables",
+    })
+}
+
+/// Every name above.
+const KINDS: [&str; 27] = [
+    "AttachGroup",
+    "Close legacy",
+    "Close target",
+    "CompareTables",
+    "CreateGroup",
+    "CreateListener",
+    "CreateTask forward",
+    "CreateTask reverse",
+    "DeleteTask",
+    "FlipToLegacy",
+    "FlipToTarget",
+    "LowerTtl",
+    "Marker drain",
+    "Marker reverse proof",
+    "Marker rollback drain",
+    "ModifyListener",
+    "Open legacy",
+    "Open target",
+    "RebootWriter",
+    "ReloadTables",
+    "SetParameters",
+    "SetRetention",
+    "Shadow",
+    "StartTask first",
+    "StartTask from a position",
+    "StartTask resume",
+    "StopTask",
+];
+
+/// The world, and what a controller needs to be started in it.
+struct Stage {
+    world: SharedWorld,
+    clock: Clock,
+    crash: CrashSwitch,
+    journal: Arc<Journal>,
+    migration: Migration,
+    done_twice: BTreeSet<&'static str>,
+}
+
+impl Stage {
+    fn set(seed: u64) -> Self {
+        fastrand::seed(seed);
+        let migration = spec::migration();
+        let clock = Clock::starting_at("2026-03-05T09:00:00Z".parse().expect("a time"));
+        let world = World::new(&migration, Setting::of(&migration), FaultProfile::calm(), seed, clock.now());
+        let journal = Journal::in_memory(migration.name()).expect("a journal in memory");
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            clock,
+            crash: CrashSwitch::never(),
+            journal: Arc::new(journal),
+            migration,
+            done_twice: BTreeSet::new(),
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn aws(&self) -> Aws {
+        let http = transport_that_crashes(self.world.clone(), self.clock.clone(), self.crash.clone());
+        Aws::from_transport("eu-central-1", &http, &self.clock)
+    }
+
+    fn database(&self, side: Side) -> Arc<dyn Database> {
+        Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()))
+    }
+
+    /// A new process, with nothing but the journal.
+    fn controller(&self) -> Reconciler {
+        let (legacy, target) = (self.database(Side::Legacy), self.database(Side::Target));
+        Reconciler::start(self.aws(), legacy, target, self.journal.clone(), self.clock.clone(), Cadence::rehearsal())
+    }
+
+    fn wish(&self) -> Wish {
+        Wish { migration: Arc::new(self.migration.clone()), generation: 1, refused: None }
+    }
+
+    /// Walks to `phase`. What is met for the first time on the way is done twice.
+    async fn walk(&mut self, phase: Phase) {
+        self.migration.spec.phase = phase;
+        let mut controller = self.controller();
+        for _ in 0..PASSES {
+            let (plan, _) = controller.plan(&self.wish()).await;
+            let new = plan.actions.iter().find(|action| kind(action).is_some_and(|kind| !self.done_twice.contains(kind)));
+            if let Some(action) = new {
+                self.do_twice(action, plan.rung.pauses_writes()).await;
+                controller = self.controller();
+                continue;
+            }
+            let report = controller.pass(&self.wish()).await;
+            if report.status.phase == Some(phase) && report.plan.is_idle() {
+                return;
+            }
+            self.clock.sleep(report.pause).await;
+        }
+        panic!("{phase} is never reached; twice so far: {:?}; {:#?}", self.done_twice, controller.plan(&self.wish()).await.1.summary);
+    }
+
+    /// Once as planned, and once more, dying after the write. What was learnt is lost both times.
+    async fn do_twice(&mut self, action: &Action, paused: bool) {
+        self.done_twice.extend(kind(action));
+        let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
+        let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
+        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, clock: &self.clock, epoch };
+        if let Some(fact) = fact_before(action) {
+            self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
+        }
+        let before = self.crash.places_passed();
+        if let Err(fault) = act(eyes, &self.migration, action, paused).await {
+            panic!("{action} fails the first time: {fault}");
+        }
+        let after = self.crash.places_passed();
+        self.crash.arm(after + (after - before) - 1);
+        let died = AssertUnwindSafe(act(eyes, &self.migration, action, paused)).catch_unwind().await;
+        self.crash.disarm();
+        match died {
+            Err(payload) => assert!(payload.is::<ControllerCrash>(), "{action} panics"),
+            // A second time may be shorter: what was refused has written nothing to die after.
+            Ok(answer) => assert!(self.crash.places_passed() > after, "{action} was not even tried: {answer:?}"),
+        }
+    }
+
+    /// Left alone for days, nothing is changed any more, and nothing was broken.
+    async fn rests(&self, authoritative: Side) {
+        let mut controller = self.controller();
+        for number in 0..6 {
+            let report = controller.pass(&self.wish()).await;
+            let changes: Vec<String> = report.deeds.iter().map(|deed| deed.action.to_string()).collect();
+            let settling = number < 2;
+            assert!(settling || changes.iter().all(|change| change.starts_with("compare")), "changed at rest: {changes:?}");
+            self.clock.sleep(Duration::from_secs(8 * 3600)).await;
+        }
+        let report = self.world().report(authoritative);
+        assert!(report.violations.is_empty(), "{:?}", report.violations);
+        assert_eq!((report.payments.lost, report.payments.duplicated), (0, 0));
+        assert!(report.payments.acknowledged > 0, "nobody paid, so nothing was proven");
+    }
+}
+
+fn in_virtual_time<T>(play: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(play)
+}
+
+/// There, with a listener that somebody else left on the plain port and a task that is stopped by hand.
+async fn there() -> Stage {
+    let mut stage = Stage::set(1);
+    stage.walk(Phase::Prepared).await;
+    {
+        let now = stage.clock.now();
+        let mut world = stage.world();
+        let listener: Listener = world.elb.delete_by_hand(80, now).expect("the controller made it");
+        let wrong = spoiled(listener);
+        world.elb.put_by_hand(wrong, now);
+    }
+    stage.walk(Phase::RollbackArmed).await;
+    assert!(stage.world().dms.stop_by_hand(Direction::Forward, stage.clock.now()), "it runs");
+    stage.walk(Phase::CutOver).await;
+    stage
+}
+
+/// Somebody answers plain HTTP themselves.
+fn spoiled(mut listener: Listener) -> Listener {
+    let nothing = FixedResponse { status_code: "404".into(), content_type: None, message_body: None };
+    listener.settings.default_actions = vec![ListenerAction::FixedResponse(nothing)];
+    listener
+}
+
+#[test]
+fn whatever_is_done_twice_and_dies_after_its_write_ends_as_if_done_once() {
+    in_virtual_time(async {
+        let mut back = there().await;
+        back.walk(Phase::RolledBack).await;
+        back.rests(Side::Legacy).await;
+        let mut on = there().await;
+        on.walk(Phase::Completed).await;
+        on.rests(Side::Target).await;
+        let met: BTreeSet<&str> = back.done_twice.union(&on.done_twice).copied().collect();
+        assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
+    });
+}
