@@ -10,6 +10,7 @@ pub mod simulate;
 pub mod status;
 pub mod validate;
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
@@ -71,7 +72,8 @@ fn log(verb: &Verb) {
         _ => "error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }
 
 /// Runs a command's future on a runtime of its own.
