@@ -12,7 +12,9 @@ use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Wish};
 use crate::engine::surroundings::{Place, Surroundings};
 use crate::journal::Journal;
+use crate::migration::approvals::cutover_digest;
 use crate::migration::plan::{Plan, Standing};
+use crate::names::PlanDigest;
 use crate::sim::profile::FaultProfile;
 use crate::spec::Migration;
 
@@ -48,6 +50,8 @@ struct Printed {
     migration: String,
     /// Sentences of `plan.actions`, in their order.
     sentences: Vec<String>,
+    /// What approvals have to name, beside the attempt.
+    cutover_digest: PlanDigest,
     plan: Plan,
 }
 
@@ -72,6 +76,7 @@ pub fn run(args: &PlanArgs) -> u8 {
         Output::Json => exit::print_json(&Printed {
             migration: migration.name().to_string(),
             sentences: plan.actions.iter().map(ToString::to_string).collect(),
+            cutover_digest: cutover_digest(&migration),
             plan: plan.clone(),
         }),
     }
@@ -135,6 +140,6 @@ pub fn text(migration: &Migration, plan: &Plan) -> String {
         format!("{word}  {:<22} {}", report.name, report.standing.text())
     };
     section("gates", plan.gates.iter().map(gate).collect());
-    section("approvals have to name", vec![format!("attempt {}, plan {}", migration.spec.attempt, plan.cutover_digest)]);
+    section("approvals have to name", vec![format!("attempt {}, plan {}", migration.spec.attempt, cutover_digest(migration))]);
     text
 }

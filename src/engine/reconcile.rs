@@ -12,6 +12,7 @@ use crate::controllers::Block;
 use crate::database::{Database, Epoch};
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
+use crate::migration::approvals::cutover_digest;
 use crate::migration::decide::decide;
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
@@ -221,6 +222,7 @@ impl Reconciler {
     fn backstage<'a>(&'a self, wish: &'a Wish, journal_error: Option<&'a str>, last_actions: Vec<String>) -> Backstage<'a> {
         Backstage {
             generation: wish.generation,
+            cutover_digest: cutover_digest(&wish.migration),
             spec_error: wish.refused.as_deref(),
             journal_error,
             last_actions,
@@ -241,12 +243,14 @@ impl Reconciler {
         let facts = self.journal.facts();
         let scene = Scene { migration: &wish.migration, facts: &facts, seen, now };
         let status = derive(&scene, &plan, &self.backstage(wish, journal_error.as_deref(), said));
-        let same = self.previous.as_ref().is_some_and(|before| before.summary == status.summary && before.rung == status.rung);
-        if !same {
+        let before = self.previous.as_ref();
+        if before.is_none_or(|before| before.summary != status.summary || before.rung != status.rung) {
             // History is a convenience; a full journal has already said so above.
             let _ = self.journal.status_changed(now, wish.generation, status.phase, status.rung, &status.summary);
         }
-        self.unchanged = if same && deeds.is_empty() { self.unchanged.saturating_add(1) } else { 0 };
+        // What is merely unknown in another way is no change worth hurrying for.
+        let moved = !deeds.is_empty() || self.previous.as_ref().is_none_or(|before| before.rung != status.rung);
+        self.unchanged = if moved { 0 } else { self.unchanged.saturating_add(1) };
         let problems: Vec<Problem> =
             deeds.iter().filter_map(|deed| deed.result.as_ref().err()).map(|fault| fault.problem.clone()).collect();
         let pause = self.cadence.next(&plan, &problems, self.unchanged, now);

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::approvals::cutover_digest;
 use super::facts::{Facts, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
 use super::ladder::{Rung, TaskPosture};
@@ -38,18 +37,17 @@ pub fn decide(migration: &Migration, facts: &Facts, seen: &Observation, now: Tim
     let moves = moves::next(&scene);
     let judged = judge_gates(&scene);
     let gates = gates::report(&judged);
-    let cutover_digest = cutover_digest(migration);
     let rung = facts.rung;
     if !moves.is_empty() {
         let actions = moves.into_iter().map(Action::Record).collect();
         let (waiting, blocked) = (Vec::new(), Vec::new());
-        return Plan { rung, actions, waiting, blocked, gates, pace: Pace::Urgent, look_again_at: None, cutover_digest };
+        return Plan { rung, actions, waiting, blocked, gates, pace: Pace::Urgent, look_again_at: None };
     }
     let steps = safety::filter(wanted(&scene), &scene);
     let look_again_at = look_again_at(&scene, &steps, &judged);
     let pace = pace(&scene, &steps, &judged);
     let Steps { actions, waiting, blocked } = steps;
-    Plan { rung, actions, waiting, blocked, gates, pace, look_again_at, cutover_digest }
+    Plan { rung, actions, waiting, blocked, gates, pace, look_again_at }
 }
 
 /// Everything that every room would do towards the posture, and the rung's own chores.
@@ -188,7 +186,7 @@ fn compare(scene: &Scene<'_>) -> Steps<Action> {
     };
     let due = scene.facts.parity.as_ref().map_or(scene.now, |parity| after(parity.at, interval));
     if scene.now < due {
-        return Steps::wait(Wait::until("NextComparison", "the next comparison of both sides' rows is due", due));
+        return Steps::wait(Wait::until(NEXT_COMPARISON, "the next comparison of both sides' rows is due", due));
     }
     if !Gate::ForwardTablesHealthy.judge(scene).is_open() || !Gate::FullLoadDone.judge(scene).is_open() {
         return Steps::wait(Wait::new("ComparisonWaitsForReplication", "rows are compared once replication is healthy"));
@@ -310,10 +308,19 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     if in_a_hurry || !steps.actions.is_empty() {
         return Pace::Urgent;
     }
-    let timed = steps.waiting.iter().all(|wait| wait.until.is_some());
-    let arriving = wants_more(scene) && !arrived && steps.blocked.is_empty();
-    if timed && !arriving { Pace::Settled } else { Pace::Moving }
+    if steps.waiting.iter().any(|wait| wait.until.is_none()) {
+        return Pace::Moving;
+    }
+    // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
+    // opens. What is closed for another reason may open any moment.
+    let explained = steps.waiting.iter().any(|wait| wait.reason.0 != NEXT_COMPARISON);
+    let arriving = closed(judged).any(|gate| !matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved));
+    let held = !steps.blocked.is_empty();
+    if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
 }
+
+/// The wait that goes on beside everything else, and explains nothing.
+const NEXT_COMPARISON: &str = "NextComparison";
 
 /// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, or this look's own
 /// heartbeat has had time to cross.

@@ -15,7 +15,7 @@ use crate::controllers::Reason;
 use crate::controllers::dns::{DnsWish, Pointing, pointing};
 use crate::controllers::fence::{self, FenceState, FenceTerms, judge};
 use crate::controllers::replication::TableState;
-use crate::names::{Direction, Side};
+use crate::names::{Direction, PlanDigest, Side};
 use crate::sighting::Sighting;
 use crate::spec::Phase;
 
@@ -24,6 +24,8 @@ use crate::spec::Phase;
 pub struct Backstage<'a> {
     /// The generation of the spec in force.
     pub generation: u64,
+    /// The digest of its cutover.
+    pub cutover_digest: PlanDigest,
     /// Why the newest spec is not in force, if it is not.
     pub spec_error: Option<&'a str>,
     /// Why the journal cannot be written, if it cannot.
@@ -46,7 +48,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         rung: facts.rung,
         attempt: facts.attempt,
         summary: String::new(),
-        next_step: next_step(scene, plan),
+        next_step: next_step(scene, plan, &backstage.cutover_digest),
         conditions: Vec::new(),
         legacy_writes: writes(scene, Side::Legacy),
         target_writes: writes(scene, Side::Target),
@@ -58,7 +60,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         blocked: plan.blocked.clone(),
         last_actions: backstage.last_actions.clone(),
         rollback,
-        approvals: approvals::report(scene.migration, scene.now),
+        approvals: approvals::report(scene.migration, backstage.cutover_digest.clone(), scene.now),
         spec_error: backstage.spec_error.map(str::to_owned),
         write_pause_began: facts.pause_began(),
     };
@@ -189,7 +191,7 @@ fn possible_until(scene: &Scene<'_>) -> Option<Timestamp> {
 }
 
 /// What an operator would do next.
-fn next_step(scene: &Scene<'_>, plan: &Plan) -> String {
+fn next_step(scene: &Scene<'_>, plan: &Plan, digest: &PlanDigest) -> String {
     let spec = &scene.migration.spec;
     if let Some(block) = plan.blocked.first() {
         return format!("a person has to look: {}", block.message);
@@ -200,7 +202,7 @@ fn next_step(scene: &Scene<'_>, plan: &Plan) -> String {
     if wants_more(scene) {
         return match (&scene.facts.latch, scene.facts.rung) {
             (Latch::Free, Rung::RollbackArmed) if !Gate::Approved.judge(scene).is_open() => {
-                format!("add approvals that name attempt {} and plan {}", scene.facts.attempt, plan.cutover_digest)
+                format!("add approvals dated {:.0} or a little earlier that name attempt {} and plan {digest}", scene.now, scene.facts.attempt)
             }
             _ => format!("nothing: {} is on its way", spec.phase),
         };

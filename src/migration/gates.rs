@@ -541,7 +541,7 @@ pub fn binlog_terms<'a>(scene: &Scene<'a>) -> binlog::BinlogTerms<'a> {
         group: &spec.binlog.parameter_group,
         cluster: &spec.target.cluster,
         retention_hours: spec.binlog.retention.hours_rounded_up(),
-        window: spec.binlog.maintenance_window,
+        window: spec.binlog.maintenance_window.within_margins(),
         now: scene.now,
     }
 }

@@ -14,7 +14,7 @@ use crate::controllers::fence::FenceAction;
 use crate::controllers::redirect::RedirectAction;
 use crate::controllers::replication::ReplicationAction;
 use crate::controllers::{Block, Wait};
-use crate::names::{MarkerId, PlanDigest};
+use crate::names::MarkerId;
 
 /// The closed list of everything this program can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,8 +127,6 @@ pub struct Plan {
     pub pace: Pace,
     /// The earliest known time at which something changes by itself.
     pub look_again_at: Option<Timestamp>,
-    /// The digest of the cutover that approvals have to name.
-    pub cutover_digest: PlanDigest,
 }
 
 impl Plan {

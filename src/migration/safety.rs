@@ -134,7 +134,8 @@ fn reboot_only_before_the_cutover_in_the_window(action: &Action, scene: &Scene<'
     if scene.facts.rung != Rung::RollbackArmed {
         return Some("the writer is rebooted only while the rollback is being armed");
     }
-    (!scene.migration.spec.binlog.maintenance_window.is_open(scene.now)).then_some("the maintenance window is closed")
+    (!scene.migration.spec.binlog.maintenance_window.within_margins().is_open(scene.now))
+        .then_some("the maintenance window is closed")
 }
 
 /// A reverse task left over from an earlier attempt is replaced while the way back is armed; every other one is kept.

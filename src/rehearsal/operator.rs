@@ -104,7 +104,7 @@ impl Operator {
         if status.observed_generation != self.generation {
             return None;
         }
-        let wants_to_edit = self.sees_settled(status) || self.must_step_in(status, now);
+        let wants_to_edit = self.sees_settled(status) || self.must_step_in(status);
         match (wants_to_edit, self.intention) {
             (false, _) => {
                 self.intention = Intention::Watch;
@@ -124,13 +124,12 @@ impl Operator {
         }
     }
 
-    fn must_step_in(&self, status: &MigrationStatus, now: Timestamp) -> bool {
-        let latched =
-            status.blocked.iter().any(|block| block.reason.0 == "AttemptLatched" || block.reason.0 == "RollbackAbandoned");
-        latched || self.lacks_approvals(status, now)
+    fn must_step_in(&self, status: &MigrationStatus) -> bool {
+        let waits_for_me = |word: &str| ["AttemptLatched", "RollbackAbandoned", "TableErrors"].contains(&word);
+        status.blocked.iter().any(|block| waits_for_me(&block.reason.0)) || self.lacks_approvals(status)
     }
 
-    fn lacks_approvals(&self, status: &MigrationStatus, _now: Timestamp) -> bool {
+    fn lacks_approvals(&self, status: &MigrationStatus) -> bool {
         self.file.spec.phase >= Phase::CutOver
             && self.file.spec.phase != Phase::RolledBack
             && status.rung == Rung::RollbackArmed
@@ -152,12 +151,16 @@ impl Operator {
         if reason("RollbackAbandoned") {
             return Some(self.promote(Phase::CutOver, now));
         }
+        if reason("TableErrors") && status.rung < Rung::Fence && self.file.spec.replication.forward.max_reloads_per_table < 20 {
+            self.file.spec.replication.forward.max_reloads_per_table += 1;
+            return Some("has looked at the table, and allows it one more reload".into());
+        }
         if reason("AttemptLatched") {
             self.file.spec.attempt += 1;
             self.approve(now);
             return Some(format!("raises spec.attempt to {} and approves it anew", self.file.spec.attempt));
         }
-        if !self.sees_settled(status) && self.lacks_approvals(status, now) {
+        if !self.sees_settled(status) && self.lacks_approvals(status) {
             self.approve(now);
             return Some("approves the plan anew".into());
         }

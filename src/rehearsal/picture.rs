@@ -176,7 +176,7 @@ fn draw(svg: &mut String, stretch: &Stretch, y: f64) {
 
 fn phases(svg: &mut String, rehearsed: &Rehearsed, edges: &[(Timestamp, f64)], bottom: f64) {
     let mut taken = [f64::MIN; 2];
-    for entry in &rehearsed.timeline.phases {
+    for entry in &rehearsed.verdict.phases {
         let x = place(edges, entry.entered_at);
         // Two rows, so that neighbours do not write over each other.
         let row = usize::from(taken[0] > x);

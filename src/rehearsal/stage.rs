@@ -8,14 +8,14 @@ use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::operator::{Operator, Scenario};
-use super::timeline::{Moment, Timeline, Who};
+use super::timeline::{Moment, PhaseEntry, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Clock, after, elapsed};
 use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
-use crate::journal::{Journal, JournalPlace};
-use crate::migration::facts::Latch;
+use crate::journal::{Event, HISTORY_PAGE, Journal, JournalPlace};
+use crate::migration::facts::{Fact, Latch};
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
@@ -314,6 +314,7 @@ impl<'a> Stage<'a> {
     async fn settle(&mut self) {
         self.crash.disarm();
         self.world().faults().quiet();
+        self.world().rush(false);
         for number in 0..SETTLING_PASSES {
             let Some(report) = self.turn().await else { continue };
             let may_still_act = number < SETTLING_PASSES - PASSES_THAT_MUST_PLAN_NOTHING;
@@ -362,7 +363,7 @@ impl<'a> Stage<'a> {
             seed: self.request.seed,
             faults: self.request.faults.clone(),
             outcome,
-            phases: self.timeline.phases.clone(),
+            phases: phases_reached(&self.journal),
             attempts: self.attempts,
             payments: report.payments,
             write_pause_seconds: report.write_pause_seconds,
@@ -376,6 +377,21 @@ impl<'a> Stage<'a> {
         };
         Rehearsed { verdict, timeline: self.timeline, places: self.crash.places_passed(), status }
     }
+}
+
+/// Every phase as the journal has it, several at once if one look reached them.
+fn phases_reached(journal: &Journal) -> Vec<PhaseEntry> {
+    let mut phases = Vec::new();
+    let mut after = 0;
+    while let Ok(entries) = journal.history(after, HISTORY_PAGE) {
+        let Some(last) = entries.last() else { break };
+        after = last.seq.0;
+        phases.extend(entries.iter().filter_map(|entry| match &entry.event {
+            Event::Fact(Fact::Reached { phase }) => Some(PhaseEntry { phase: *phase, entered_at: entry.at }),
+            _ => None,
+        }));
+    }
+    phases
 }
 
 /// Whether the next look may close or open a fence.

@@ -71,8 +71,6 @@ pub struct Timeline {
     pub moments: Vec<Moment>,
     /// The picture's samples.
     pub samples: Vec<Sample>,
-    /// Phases as they were reached.
-    pub phases: Vec<PhaseEntry>,
 }
 
 impl Timeline {
@@ -86,9 +84,6 @@ impl Timeline {
         let at = status.observed_at;
         for what in &status.last_actions {
             self.say(at, Who::Controller, what.clone());
-        }
-        if let Some(phase) = status.phase.filter(|phase| self.phases.last().is_none_or(|last| last.phase != *phase)) {
-            self.phases.push(PhaseEntry { phase, entered_at: at });
         }
         let sample = Sample {
             at,

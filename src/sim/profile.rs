@@ -90,7 +90,7 @@ impl FaultProfile {
             long_transaction: 0.3,
             human_edits: 1,
             clock_steps: 1,
-            controller_crash: 0.001,
+            controller_crash: 0.0005,
             ..Self::calm()
         }
     }
@@ -112,7 +112,7 @@ impl FaultProfile {
             long_transaction: 0.7,
             human_edits: 3,
             clock_steps: 2,
-            controller_crash: 0.005,
+            controller_crash: 0.001,
             ..Self::calm()
         }
     }

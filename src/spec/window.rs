@@ -15,6 +15,8 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_A_WEEK: u32 = 7 * 24 * 60;
 /// RDS refuses a shorter one (ModifyDBCluster, `PreferredMaintenanceWindow`).
 const SHORTEST_MINUTES: u32 = 30;
+/// Clocks that are further apart than this are broken; AWS refuses signatures at five minutes.
+const MARGIN_MINUTES: u32 = 2;
 
 /// `ddd:hh24:mi-ddd:hh24:mi` in UTC; may wrap round the end of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +31,12 @@ impl MaintenanceWindow {
     /// Whether the window is open at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
         (minute_of_week(now) + MINUTES_A_WEEK - self.opens) % MINUTES_A_WEEK < self.minutes
+    }
+
+    /// The window without its first and last two minutes: where this machine's clock and AWS's differ a little, both still
+    /// agree that it is open.
+    pub const fn within_margins(&self) -> Self {
+        Self { opens: (self.opens + MARGIN_MINUTES) % MINUTES_A_WEEK, minutes: self.minutes - 2 * MARGIN_MINUTES }
     }
 
     /// When it opens next; `now` itself while it is open.

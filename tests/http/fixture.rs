@@ -132,7 +132,6 @@ pub fn plan() -> Plan {
         gates: Vec::new(),
         pace: Pace::Urgent,
         look_again_at: Some(at(8)),
-        cutover_digest: "d1".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! DMS: what is seen there, and the room's calls.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_databasemigration::types::{
     Connection as DmsConnection, Filter, MigrationTypeValue, ReplicationTask, StartReplicationTaskTypeValue, TableStatistics,
@@ -22,6 +23,9 @@ use crate::fault::Fault;
 use crate::names::{Direction, EndpointArn, TableName, TaskArn, TaskIdentifier};
 use crate::sighting::Sighting;
 use crate::spec::Migration;
+
+/// A start that finds a connection gone is refused by DMS itself, so this is only how soon it is told.
+const TESTED_STAYS: Duration = Duration::from_secs(3600);
 
 /// Looks at both tasks, their tables and the connection tests. Failed reads are `Unknown`.
 pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness) -> ReplicationSighting {
@@ -163,7 +167,15 @@ impl Look<'_> {
     }
 
     /// The tests of all four endpoints, out of one listing.
+    /// A tested connection stays tested until somebody tests it again: once all are, they are asked for only now and then.
     async fn connections(self) -> BTreeMap<EndpointArn, Sighting<Connection>> {
+        let remembered = Self { freshness: self.aws.reads.from_now(Freshness::UpTo(TESTED_STAYS)), ..self };
+        let known = remembered.connection_tests().await;
+        let tested = |sighting: &Sighting<Connection>| sighting.present() == Some(&Connection::Successful);
+        if known.values().all(tested) { known } else { self.connection_tests().await }
+    }
+
+    async fn connection_tests(self) -> BTreeMap<EndpointArn, Sighting<Connection>> {
         let instance = &self.migration.spec.replication.instance_arn;
         let all = [Direction::Forward, Direction::Reverse].map(|direction| endpoints(direction, self.migration));
         let reads = all.into_iter().flatten().map(|endpoint| async move {
