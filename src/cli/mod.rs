@@ -77,9 +77,12 @@ fn log(verb: &Verb) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }
 
+/// What a main thread has: a keeper's pass is one deep future, and the two megabytes of other threads are close to it.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs a command's future on a runtime of its own.
 fn on_runtime<T>(work: impl Future<Output = T>) -> T {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => panic!("the operating system refuses a runtime: {error}"),
     }
