@@ -62,7 +62,10 @@ fn a_migration_goes_forward_through_every_phase_and_loses_nothing() {
     assert_eq!(phases, Phase::ALL[..7], "each phase once, in order, and no rollback");
     assert!(verdict.payments.acknowledged > 1000, "customers really paid: {:?}", verdict.payments);
     assert!(verdict.faults_injected.contains_key("table_error"), "a busy table had its duplicate keys");
-    assert!(rehearsed.timeline.moments.iter().any(|moment| moment.what.starts_with("reload ")), "and was cured by a targeted reload");
+    assert!(
+        rehearsed.timeline.moments.iter().any(|moment| moment.what.starts_with("reload ")),
+        "and was cured by a targeted reload"
+    );
 }
 
 #[test]
@@ -186,7 +189,13 @@ fn sweep(migration: &Migration, scenario: Scenario, places: u64, expected: &[Str
                     let rehearsed = play(migration, &Request { kill: Kill::AtPlace(place), ..calm(scenario, 1) });
                     let verdict = &rehearsed.verdict;
                     if !verdict.is_good() || end_state(&rehearsed) != *expected || verdict.controller_starts != 2 {
-                        let what = format!("{} {:?} {:?}, {} starts", verdict.outcome, verdict.violations, end_state(&rehearsed), verdict.controller_starts);
+                        let what = format!(
+                            "{} {:?} {:?}, {} starts",
+                            verdict.outcome,
+                            verdict.violations,
+                            end_state(&rehearsed),
+                            verdict.controller_starts
+                        );
                         failures.lock().expect("no rehearsal panics").insert(place, what);
                     }
                 }

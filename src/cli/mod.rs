@@ -10,6 +10,7 @@ pub mod simulate;
 pub mod status;
 pub mod validate;
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
@@ -72,12 +73,16 @@ fn log(verb: &Verb) {
         _ => "off,bascule=error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }
+
+/// What a main thread has: a keeper's pass is one deep future, and the two megabytes of other threads are close to it.
+const STACK_BYTES: usize = 8 << 20;
 
 /// Runs a command's future on a runtime of its own.
 fn on_runtime<T>(work: impl Future<Output = T>) -> T {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => panic!("the operating system refuses a runtime: {error}"),
     }

@@ -114,7 +114,7 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
 
 /// The plan in words.
 pub fn text(migration: &Migration, plan: &Plan) -> String {
-    let mut text = format!("{} stands at {}; {} is asked for\n", migration.name(), plan.rung, migration.spec.phase);
+    let mut text = format!("{} at {}; {} is asked for\n", migration.name(), plan.rung, migration.spec.phase);
     let mut section = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             text.push_str(&format!("\n{title}\n"));

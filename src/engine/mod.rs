@@ -8,3 +8,6 @@ pub mod observe;
 pub mod reconcile;
 pub mod source;
 pub mod surroundings;
+
+#[cfg(test)]
+mod shared_tests;

@@ -107,12 +107,25 @@ impl Reconciler {
         Self { aws, legacy, target, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
     }
 
-    /// What a pass would decide now, without doing it.
+    /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
     pub async fn plan(&self, wish: &Wish) -> (Plan, MigrationStatus) {
-        let facts = self.journal.facts();
+        let mut facts = Facts::clone(&self.journal.facts());
         let seen = self.look(&wish.migration, &facts).await;
         let now = self.clock.now();
-        let plan = decide(&wish.migration, &facts, &seen, now);
+        let mut moves = Vec::new();
+        let mut plan = decide(&wish.migration, &facts, &seen, now);
+        for _ in 0..MOVES_A_LOOK {
+            let recorded: Vec<_> = plan.actions.iter().filter_map(as_fact).collect();
+            if recorded.is_empty() {
+                break;
+            }
+            for fact in recorded {
+                facts.apply(now, &fact);
+                moves.push(Action::Record(fact));
+            }
+            plan = decide(&wish.migration, &facts, &seen, now);
+        }
+        plan.actions.splice(0..0, moves);
         let scene = Scene { migration: &wish.migration, facts: &facts, seen: &seen, now };
         let status = derive(&scene, &plan, &self.backstage(wish, None, Vec::new()));
         (plan, status)

@@ -202,7 +202,10 @@ fn next_step(scene: &Scene<'_>, plan: &Plan, digest: &PlanDigest) -> String {
     if wants_more(scene) {
         return match (&scene.facts.latch, scene.facts.rung) {
             (Latch::Free, Rung::RollbackArmed) if !Gate::Approved.judge(scene).is_open() => {
-                format!("add approvals dated {:.0} or a little earlier that name attempt {} and plan {digest}", scene.now, scene.facts.attempt)
+                format!(
+                    "add approvals dated {:.0} or a little earlier that name attempt {} and plan {digest}",
+                    scene.now, scene.facts.attempt
+                )
             }
             _ => format!("nothing: {} is on its way", spec.phase),
         };

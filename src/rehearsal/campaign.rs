@@ -15,6 +15,9 @@ use crate::sim::monitor::Violation;
 use crate::sim::report::PaymentCounts;
 use crate::spec::Migration;
 
+/// What a main thread has. A pass is one deep future, and an unoptimised one overflows the two megabytes of other threads.
+const STACK_BYTES: usize = 8 << 20;
+
 /// A seed that broke something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -88,19 +91,21 @@ pub fn campaign(
     let next = AtomicU64::new(*seeds.start());
     let done = AtomicU64::new(0);
     let verdicts: Mutex<BTreeMap<u64, Verdict>> = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if !seeds.contains(&seed) {
+                return;
+            }
+            let verdict = rehearse(migration, &Request { seed, ..request.clone() }, &mut |_| {}).verdict;
+            verdicts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(seed, verdict);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !seeds.contains(&seed) {
-                        return;
-                    }
-                    let verdict = rehearse(migration, &Request { seed, ..request.clone() }, &mut |_| {}).verdict;
-                    verdicts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(seed, verdict);
-                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-                }
-            });
+            let started = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            started.unwrap_or_else(|error| panic!("the operating system refuses a thread: {error}"));
         }
     });
     let verdicts = verdicts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,8 +1,10 @@
 //! The real program, run as an operator runs it, over a stand-in world in fast time. Every wait is bounded generously and
 //! every assertion is about content, so that a slow machine changes nothing.
 
+mod commands;
 mod faces;
 mod files;
 mod fixture;
 mod journals;
 mod many;
+mod secrets;

@@ -1,0 +1,140 @@
+//! A hundred settled migrations of one account: together they ask AWS little more than one does, and change nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::cadence::Cadence;
+use super::reconcile::{Reconciler, Wish};
+use super::surroundings::{Place, Surroundings};
+use crate::aws::{Aws, Meter};
+use crate::clock::Clock;
+use crate::journal::Journal;
+use crate::names::Side;
+use crate::sim::crash::CrashSwitch;
+use crate::sim::database::seam::SimulatedDatabase;
+use crate::sim::profile::FaultProfile;
+use crate::sim::setting::Setting;
+use crate::sim::wire::Cloud;
+use crate::sim::wire::connector::transport;
+use crate::sim::{SharedWorld, World};
+use crate::spec::Migration;
+use crate::spec::load::load;
+
+const PAYMENTS: &str = include_str!("../../manifests/base/payments.yaml");
+
+fn migration(text: &str) -> Migration {
+    load("payments.yaml", text.as_bytes()).expect("the example is valid").migration.into_inner()
+}
+
+/// One world, and controllers over clones of one account's clients.
+struct Account {
+    clock: Clock,
+    world: SharedWorld,
+    controllers: Vec<(Reconciler, Wish)>,
+}
+
+impl Account {
+    /// `count` migrations that differ in their tasks' names.
+    fn with(count: usize) -> Self {
+        let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse::<Timestamp>().expect("a time"));
+        let payments = migration(PAYMENTS);
+        let world = World::new(&payments, Setting::of(&payments), FaultProfile::calm(), 1, clock.now()).shared();
+        let aws = Aws::from_transport("eu-west-1", &transport(world.clone(), clock.clone()), &clock);
+        let controllers = (0..count).map(|number| controller(number, &world, &aws, &clock)).collect();
+        Self { clock, world, controllers }
+    }
+
+    /// One pass of each, all at the same time. Returns how many calls each service received for it.
+    async fn pass(&mut self) -> BTreeMap<String, u64> {
+        let before = self.calls();
+        let passes = self.controllers.iter_mut().map(|(controller, wish)| controller.pass(wish));
+        for report in join_all(passes).await {
+            assert!(report.status.blocked.is_empty() && report.deeds.is_empty(), "{:?}", report.status);
+            assert!(report.status.summary.contains("as wished"), "{}", report.status.summary);
+        }
+        let since = |(service, calls): (String, u64)| {
+            let before = before.get(&service).copied().unwrap_or(0);
+            (service, calls - before)
+        };
+        self.calls().into_iter().map(since).collect()
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).faults().calls.clone()
+    }
+
+    fn mutations(&self) -> usize {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).faults().mutations.len()
+    }
+}
+
+fn controller(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) -> (Reconciler, Wish) {
+    let migration = migration(&PAYMENTS.replace("identifier: payments-", &format!("identifier: payments-{number}-")));
+    let database = |side| Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never()));
+    let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
+    let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+    let reconciler = Reconciler::start(aws.clone(), legacy, target, journal, clock.clone(), Cadence::production());
+    (reconciler, Wish { migration: Arc::new(migration), generation: 1, refused: None })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_settled_migrations_share_what_they_read_and_change_nothing() {
+    let mut alone = Account::with(1);
+    let mut account = Account::with(100);
+    for pass in 0..5 {
+        let (one, hundred) = (alone.pass().await, account.pass().await);
+        for (service, calls) in &hundred {
+            let of_one = one.get(service).copied().unwrap_or(0);
+            assert!(*calls <= 2 * of_one + 2, "pass {pass}: {calls} calls to {service} for a hundred, {of_one} for one");
+        }
+        account.clock.sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!((alone.mutations(), account.mutations()), (0, 0), "a settled migration is only looked at");
+}
+
+#[tokio::test]
+async fn migrations_of_one_account_and_region_share_their_clients_and_no_others_do() {
+    let surroundings = Surroundings::new(Place::Real, Meter::deaf());
+    let clock = Clock::system();
+    let equip = async |text: String| surroundings.equip(&migration(&text), &clock).await.aws.reads;
+    let here = equip(PAYMENTS.to_owned()).await;
+    let also_here = equip(PAYMENTS.replace("name: payments\n", "name: invoices\n")).await;
+    let in_another_region = equip(PAYMENTS.replace("eu-west-1", "eu-central-1")).await;
+    let in_another_account = equip(PAYMENTS.replace("123456789012", "210987654321")).await;
+    assert!(Arc::ptr_eq(&here, &also_here));
+    assert!(!Arc::ptr_eq(&here, &in_another_region));
+    assert!(!Arc::ptr_eq(&here, &in_another_account));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_is_heard_with_its_service() {
+    let heard: Arc<Mutex<BTreeMap<&'static str, u64>>> = Arc::default();
+    let counted = heard.clone();
+    let meter = Meter::new(move |service| {
+        *counted.lock().unwrap_or_else(PoisonError::into_inner).entry(service.name()).or_default() += 1;
+    });
+    let surroundings = Surroundings::new(Place::Sandbox { seed: 1, profile: FaultProfile::calm() }, meter);
+    let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse::<Timestamp>().expect("a time"));
+    let payments = migration(PAYMENTS);
+    let equipment = surroundings.equip(&payments, &clock).await;
+    let world = equipment.world.clone().expect("a sandbox has a world");
+    let journal = Arc::new(Journal::in_memory(payments.name()).expect("a journal"));
+    let (legacy, target) = (equipment.legacy.clone(), equipment.target.clone());
+    let mut reconciler = Reconciler::start(equipment.aws, legacy, target, journal, clock.clone(), Cadence::production());
+    let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, refused: None }).await;
+    let received = world.lock().unwrap_or_else(PoisonError::into_inner).faults().calls.clone();
+    let heard: BTreeMap<String, u64> = heard
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+        .map(|(service, calls)| ((*service).to_owned(), *calls))
+        .collect();
+    assert_eq!(heard, received);
+    assert_eq!(heard.len(), 4, "all four services were asked");
+    let again = surroundings.equip(&payments, &clock).await.world.expect("a sandbox has a world");
+    assert!(Arc::ptr_eq(&again, &world), "a controller that is started again finds the same world");
+}

@@ -1,0 +1,155 @@
+//! `bascule plan` and `bascule status`: what they print, and how they exit.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use crate::fixture::{Daemon, Home, PAYMENTS, at_phase, named};
+
+fn bascule(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bascule")).args(arguments).env_remove("BASCULE_SERVER").output().expect("it runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+/// `plan --sandbox` of a spec, with further arguments.
+fn plan(text: &str, more: &[&str]) -> Output {
+    let home = Home::with(text);
+    let (file, state) = (home.file("payments.yaml"), home.state());
+    let file = file.to_str().expect("a plain path");
+    let state_text = state.to_str().expect("a plain path");
+    let output = bascule(&[&["plan", file, "--sandbox", "--state", state_text], more].concat());
+    assert_eq!(fs::read_dir(&state).expect("a directory").count(), 0, "planning leaves no trace");
+    output
+}
+
+fn url(daemon: &Daemon) -> String {
+    format!("http://{}", daemon.address)
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("its address"))
+}
+
+#[test]
+fn plan_says_what_the_next_pass_would_do_which_gates_hold_and_what_approvals_have_to_name() {
+    let output = plan(PAYMENTS, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("payments at Preflight; Preflight is asked for\n"), "{text}");
+    for part in
+        ["the next pass would\n  1. begin attempt 1\n", "\ngates\n  open     ", "approvals have to name\n  attempt 1, plan "]
+    {
+        assert!(text.contains(part), "{part:?} is missing in: {text}");
+    }
+}
+
+#[test]
+fn plan_looks_through_the_facts_that_the_next_pass_would_record_to_its_calls() {
+    let text = stdout(&plan(&at_phase("Prepared"), &[]));
+    let lines: Vec<_> = text.lines().skip_while(|line| *line != "the next pass would").skip(1).take(5).collect();
+    assert_eq!(lines[..3], ["  1. begin attempt 1", "  2. Preflight is reached", "  3. enter Prepared"]);
+    assert!(text.contains(". lower the TTL of pay.example.com to 60 s\n"), "{text}");
+}
+
+#[test]
+fn plan_as_json_holds_the_same() {
+    let output = plan(PAYMENTS, &["--output", "json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    assert_eq!((&value["migration"], &value["sentences"][0]), (&"payments".into(), &"begin attempt 1".into()));
+    assert_eq!(value["plan"]["rung"], "Preflight");
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn plan_exits_with_0_whatever_there_is_to_do_unless_it_is_asked_for_details() {
+    assert_eq!(plan(PAYMENTS, &[]).status.code(), Some(0));
+    assert_eq!(plan(PAYMENTS, &["--detailed-exitcode"]).status.code(), Some(2), "something to do");
+    let output = plan(&at_phase("RolledBack"), &["--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(3), "nothing to roll back, so a person has to look: {}", stdout(&output));
+    assert!(stdout(&output).contains("held until a person has looked\n  NothingToRollBack: "), "{}", stdout(&output));
+}
+
+#[test]
+fn plan_exits_with_1_when_it_cannot_plan_and_with_2_when_it_is_used_wrongly() {
+    let output = plan(&at_phase("Preparde"), &["--detailed-exitcode"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert!(stderr(&output).contains("Preparde"), "{}", stderr(&output));
+    assert_eq!(plan(PAYMENTS, &["--no-such-flag"]).status.code(), Some(2));
+    let output = bascule(&["plan", "no-such-file.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no-such-file.yaml cannot be read"), "{}", stderr(&output));
+}
+
+#[test]
+fn plan_can_be_asked_of_the_running_daemon() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let (file, server) = (home.file("payments.yaml"), url(&daemon));
+    let file = file.to_str().expect("a plain path");
+    let output = bascule(&["plan", file, "--server", &server, "--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("the next pass would\n  do nothing\n"), "{}", stdout(&output));
+
+    home.save("other.yaml", &named("invoices", "Preflight"));
+    let other = home.file("other.yaml");
+    let output = bascule(&["plan", other.to_str().expect("a plain path"), "--server", &server]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("404"), "{}", stderr(&output));
+    let output = bascule(&["plan", file, "--server", &nobody()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is `bascule run` running there?"), "{}", stderr(&output));
+}
+
+#[test]
+fn status_says_what_is_true_in_words_and_as_json() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let server = url(&daemon);
+    let output = bascule(&["status", "payments", "--server", &server]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for part in
+        ["payments: Preflight reached", "\nnext  ", "\nwrites          legacy open", "\ncondition       Ready              True "]
+    {
+        assert!(text.contains(part), "{part:?} is missing in: {text}");
+    }
+    let output = bascule(&["status", "payments", "--server", &server, "--output", "json"]);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    assert_eq!(object["kind"], "Migration");
+
+    let output = bascule(&["status", "--server", &server]);
+    let text = stdout(&output);
+    assert!(text.starts_with("NAME ") && text.contains("\npayments "), "{text}");
+    let output = bascule(&["status", "--server", &server, "-o", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    assert_eq!(list["kind"], "MigrationList");
+}
+
+#[test]
+fn status_of_a_name_that_nobody_knows_or_without_a_server_fails_with_a_sentence() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let output = bascule(&["status", "invoices", "--server", &url(&daemon)]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert!(stderr(&output).contains("invoices"), "{}", stderr(&output));
+    let output = bascule(&["status", "no name", "--server", &url(&daemon)]);
+    assert_eq!(output.status.code(), Some(1));
+    let output = bascule(&["status", "--server", &nobody()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is `bascule run` running there?"), "{}", stderr(&output));
+    let output = bascule(&["status", "--server", "127.0.0.1:8080"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is not an address such as http://127.0.0.1:8080"), "{}", stderr(&output));
+}
