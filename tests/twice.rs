@@ -184,7 +184,11 @@ impl Stage {
             }
             self.clock.sleep(report.pause).await;
         }
-        panic!("{phase} is never reached; twice so far: {:?}; {:#?}", self.done_twice, controller.plan(&self.wish()).await.1.summary);
+        panic!(
+            "{phase} is never reached; twice so far: {:?}; {:#?}",
+            self.done_twice,
+            controller.plan(&self.wish()).await.1.summary
+        );
     }
 
     /// Once as planned, and once more, dying after the write. What was learnt is lost both times.
