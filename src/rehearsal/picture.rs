@@ -18,8 +18,8 @@ const LEFT: f64 = 130.0;
 const LANE: f64 = 34.0;
 /// Where the first lane begins, below title and phases.
 const TOP: f64 = 96.0;
-/// A stretch of a second is this wide; each factor of e adds as much again.
-const UNIT: f64 = 9.0;
+/// All stretches together: what a wide screen and a page in landscape show.
+const BREADTH: f64 = 1240.0;
 /// Stretches narrower than this carry their word in a tooltip only.
 const ROOM_FOR_WORDS: f64 = 46.0;
 
@@ -114,15 +114,19 @@ fn headline(rehearsed: &Rehearsed) -> String {
 
 /// Where each sample's time stands on the axis.
 fn edges(samples: &[Sample]) -> Vec<(Timestamp, f64)> {
+    let weights: Vec<f64> = samples.windows(2).map(|pair| weight(&pair[0], &pair[1])).collect();
+    let unit = BREADTH / weights.iter().sum::<f64>().max(1.0);
     let mut x = LEFT;
     let mut edges = Vec::with_capacity(samples.len());
-    for (number, sample) in samples.iter().enumerate() {
-        if let Some(before) = number.checked_sub(1).and_then(|number| samples.get(number)) {
-            x += UNIT * elapsed(before.at, sample.at).as_secs_f64().ln_1p();
-        }
+    for (sample, weight) in samples.iter().zip(std::iter::once(&0.0).chain(&weights)) {
+        x += unit * weight;
         edges.push((sample.at, x));
     }
     edges
+}
+
+fn weight(from: &Sample, to: &Sample) -> f64 {
+    elapsed(from.at, to.at).as_secs_f64().ln_1p()
 }
 
 fn place(edges: &[(Timestamp, f64)], at: Timestamp) -> f64 {
