@@ -355,7 +355,11 @@ impl World {
                 self.task_mut(*direction).get_or_insert(SmallTask { status: Status::Creating, started_before: false, serial });
             }
             ReplicationAction::StartTask { direction, .. } => {
-                self.move_task(*direction, |status| matches!(status, Status::Ready | Status::Stopped | Status::Failed), Status::Starting);
+                self.move_task(
+                    *direction,
+                    |status| matches!(status, Status::Ready | Status::Stopped | Status::Failed),
+                    Status::Starting,
+                );
                 if let Some(task) = self.task_mut(*direction) {
                     task.started_before = true;
                 }

@@ -6,9 +6,9 @@ use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
 use bascule::spec::Phase;
 
+use super::common::Story;
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door, Log, Status};
-use super::common::Story;
 
 fn spoken(plan: &Plan) -> String {
     let actions = plan.actions.iter().map(Action::to_string);
@@ -198,7 +198,8 @@ fn one_step_off_plans_exactly_what_was_read() {
             step(&mut story);
             let said = spoken(&story.plan());
             // A step that changes nothing at this rung is no row of the table.
-            if story.world != before && said != undisturbed || matches!(*name, "the budget is spent" | "the migration is paused") {
+            if story.world != before && said != undisturbed || matches!(*name, "the budget is spent" | "the migration is paused")
+            {
                 table.push_str(&format!("{rung} | {name} | {said}\n"));
             }
         }

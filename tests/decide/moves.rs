@@ -349,7 +349,8 @@ fn a_second_rollback_in_the_same_second_waits_for_its_own_marker() {
     // Everything happens within one second of the first one's beginning.
     story.now = story.facts.entered[&Rung::RollbackFence] + SignedDuration::from_millis(900);
     assert!(began >= story.facts.entered[&Rung::RollbackFence]);
-    for fact in [Fact::RollbackWithdrawn, Fact::Entered { rung: Rung::RollbackFence }, Fact::Entered { rung: Rung::RollbackFlip }] {
+    for fact in [Fact::RollbackWithdrawn, Fact::Entered { rung: Rung::RollbackFence }, Fact::Entered { rung: Rung::RollbackFlip }]
+    {
         story.record(&fact);
     }
     story.wish(Phase::RolledBack);
