@@ -23,7 +23,7 @@ use bascule::engine::observe::Eyes;
 use bascule::engine::reconcile::{Reconciler, Wish};
 use bascule::journal::Journal;
 use bascule::migration::facts::MarkerPurpose;
-use bascule::migration::plan::Action;
+use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
 use bascule::sim::crash::{ControllerCrash, CrashSwitch};
 use bascule::sim::database::seam::SimulatedDatabase;
@@ -86,7 +86,7 @@ fn kind(action: &Action) -> Option<&'static str> {
 }
 
 /// Every name above.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 28] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -114,6 +114,7 @@ const KINDS: [&str; 27] = [
     "StartTask from a position",
     "StartTask resume",
     "StopTask",
+    "TestConnection",
 ];
 
 /// The world, and what a controller needs to be started in it.
@@ -172,6 +173,9 @@ impl Stage {
         let mut controller = self.controller();
         for _ in 0..PASSES {
             let (plan, _) = controller.plan(&self.wish()).await;
+            if self.record(&plan) {
+                continue;
+            }
             let new = plan.actions.iter().find(|action| kind(action).is_some_and(|kind| !self.done_twice.contains(kind)));
             if let Some(action) = new {
                 self.do_twice(action, plan.rung.pauses_writes()).await;
@@ -189,6 +193,16 @@ impl Stage {
             self.done_twice,
             controller.plan(&self.wish()).await.1.summary
         );
+    }
+
+    /// Makes the plan's facts durable; whether it had any. A pass would go straight on to what they allow.
+    fn record(&self, plan: &Plan) -> bool {
+        let facts = plan.actions.iter().filter_map(|action| match action {
+            Action::Record(fact) => Some(fact.clone()),
+            _ => None,
+        });
+        let entries = facts.map(|fact| self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable"));
+        entries.count() > 0
     }
 
     /// Once as planned, and once more, dying after the write. What was learnt is lost both times.
@@ -211,7 +225,7 @@ impl Stage {
         match died {
             Err(payload) => assert!(payload.is::<ControllerCrash>(), "{action} panics"),
             // A second time may be shorter: what was refused has written nothing to die after.
-            Ok(answer) => assert!(self.crash.places_passed() > after, "{action} was not even tried: {answer:?}"),
+            Ok(answer) => assert!(answer.is_err(), "{action} was done and did not die after it"),
         }
     }
 
@@ -232,7 +246,18 @@ impl Stage {
     }
 }
 
-fn in_virtual_time<T>(play: impl Future<Output = T>) -> T {
+/// The SDK's futures, not optimised, are too large for a test's two megabytes of stack.
+const STACK_BYTES: usize = 64 << 20;
+
+fn in_virtual_time<T: Send + 'static>(play: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(play).expect("a thread");
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn block_on<T>(play: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(play)
 }
@@ -254,6 +279,14 @@ async fn there() -> Stage {
     stage
 }
 
+/// There and on, and left alone.
+async fn to(phase: Phase, authoritative: Side) -> BTreeSet<&'static str> {
+    let mut stage = there().await;
+    stage.walk(phase).await;
+    stage.rests(authoritative).await;
+    stage.done_twice
+}
+
 /// Somebody answers plain HTTP themselves.
 fn spoiled(mut listener: Listener) -> Listener {
     let nothing = FixedResponse { status_code: "404".into(), content_type: None, message_body: None };
@@ -263,14 +296,8 @@ fn spoiled(mut listener: Listener) -> Listener {
 
 #[test]
 fn whatever_is_done_twice_and_dies_after_its_write_ends_as_if_done_once() {
-    in_virtual_time(async {
-        let mut back = there().await;
-        back.walk(Phase::RolledBack).await;
-        back.rests(Side::Legacy).await;
-        let mut on = there().await;
-        on.walk(Phase::Completed).await;
-        on.rests(Side::Target).await;
-        let met: BTreeSet<&str> = back.done_twice.union(&on.done_twice).copied().collect();
-        assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
-    });
+    let back = in_virtual_time(|| block_on(to(Phase::RolledBack, Side::Legacy)));
+    let on = in_virtual_time(|| block_on(to(Phase::Completed, Side::Target)));
+    let met: BTreeSet<&str> = back.union(&on).copied().collect();
+    assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
 }

@@ -140,6 +140,10 @@ fn reloads(scene: &Scene<'_>) -> Reloads {
 }
 
 fn names(scene: &Scene<'_>) -> Steps<Action> {
+    // A rollback may begin before the name ever went to the target; it need not go there any more.
+    if scene.facts.rung == Rung::RollbackFence {
+        return Steps::settled();
+    }
     let wish = scene.facts.rung.posture().public_dns;
     dns::plan(wish, &scene.seen.dns, &scene.migration.spec.dns, scene.facts.last_flip).widen(Action::Dns)
 }

@@ -418,14 +418,14 @@ fn full_load_done(scene: &Scene<'_>) -> Standing {
             Standing::Open("the full load is done, changes flow".into())
         }
         TaskStatus::Running => Standing::Closed(format!("full load at {} %", task.full_load_percent)),
-        status => Standing::Closed(format!("the forward task is {status:?}")),
+        status => Standing::Closed(format!("the forward task is {status}")),
     }
 }
 
 fn tables_healthy(scene: &Scene<'_>, direction: Direction) -> Standing {
     let sighting = scene.seen.replication.tables(direction);
     let Some(tables) = sighting.present() else {
-        return unknown_of(&format!("the {direction} task's tables"), sighting);
+        return unknown_of(&format!("the list of the {direction} task's tables"), sighting);
     };
     if tables.is_empty() {
         return Standing::Closed(format!("the {direction} task lists no table"));
@@ -504,7 +504,7 @@ fn parity_fresh(scene: &Scene<'_>) -> Standing {
 fn dms_validation(scene: &Scene<'_>) -> Standing {
     let sighting = &scene.seen.replication.forward_tables;
     let Some(tables) = sighting.present() else {
-        return unknown_of("the forward task's tables", sighting);
+        return unknown_of("the list of the forward task's tables", sighting);
     };
     let failed: Vec<String> = tables
         .iter()
@@ -567,7 +567,7 @@ fn reverse_created(scene: &Scene<'_>) -> Standing {
     };
     // A task that has run keeps its old position; only one that never ran starts where this attempt says.
     if task.status != TaskStatus::Ready || task.started_before {
-        return Standing::Closed(format!("the reverse task is {:?}", task.status));
+        return Standing::Closed(format!("the reverse task is {}", task.status));
     }
     for endpoint in [&spec.target.reverse_endpoint_arn, &spec.legacy.reverse_endpoint_arn] {
         match scene.seen.replication.connections.get(endpoint) {
@@ -607,7 +607,7 @@ fn stopped(scene: &Scene<'_>, direction: Direction) -> Standing {
         Sighting::Present(task) if matches!(task.status, TaskStatus::Stopped | TaskStatus::Ready | TaskStatus::Failed) => {
             Standing::Open(format!("the {direction} task is stopped"))
         }
-        Sighting::Present(task) => Standing::Closed(format!("the {direction} task is {:?}", task.status)),
+        Sighting::Present(task) => Standing::Closed(format!("the {direction} task is {}", task.status)),
         Sighting::Absent => Standing::Open(format!("there is no {direction} task")),
         sighting @ Sighting::Unknown { .. } => unknown_of(&format!("the {direction} task"), sighting),
     }
@@ -620,7 +620,7 @@ fn reverse_healthy(scene: &Scene<'_>) -> Standing {
     };
     if task.status != TaskStatus::Running {
         let why = task.last_failure.as_deref().map_or(String::new(), |why| format!(": {why}"));
-        return Standing::Closed(format!("the reverse task is {:?}{why}", task.status));
+        return Standing::Closed(format!("the reverse task is {}{why}", task.status));
     }
     tables_healthy(scene, Direction::Reverse)
 }
@@ -641,7 +641,7 @@ fn tasks_retired(scene: &Scene<'_>) -> Standing {
     for direction in [Direction::Forward, Direction::Reverse] {
         match scene.seen.replication.task(direction) {
             Sighting::Absent => {}
-            Sighting::Present(task) => return Standing::Closed(format!("the {direction} task is still {:?}", task.status)),
+            Sighting::Present(task) => return Standing::Closed(format!("the {direction} task is still {}", task.status)),
             sighting @ Sighting::Unknown { .. } => return unknown_of(&format!("the {direction} task"), sighting),
         }
     }

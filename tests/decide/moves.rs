@@ -315,6 +315,16 @@ fn a_rollback_over_its_budget_is_given_up_and_the_target_takes_writes_again() {
 }
 
 #[test]
+fn a_rollback_that_begins_before_the_flip_does_not_flip_any_more() {
+    let mut story = Story::entering(Rung::Flip, Phase::CutOver);
+    story.record(&Fact::Entered { rung: Rung::RollbackFence });
+    story.wish(Phase::RolledBack);
+    let plan = story.plan();
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::Dns(_))), "{:?}", plan.actions);
+    assert_eq!(story.world.public, Side::Legacy);
+}
+
+#[test]
 fn a_target_fence_lifted_from_outside_gives_the_rollback_up() {
     let mut story = Story::entering(Rung::RollbackFlip, Phase::RolledBack);
     story.world.target.app = Door::Open;

@@ -126,14 +126,14 @@ fn reverse(state: &State, how: &StartType) -> Option<String> {
 /// What holds in a state, for the promises.
 #[derive(Debug, Clone, Copy)]
 pub struct Good {
-    rung: Rung,
+    /// The rung stood on.
+    pub rung: Rung,
     past_no_return: bool,
     legacy_open: bool,
     somebody_writes: bool,
     nothing_missing: bool,
     meddled: bool,
-    edits: u8,
-    rollbacks: u8,
+    asked_for: bool,
     reached: bool,
 }
 
@@ -148,8 +148,7 @@ impl Good {
             somebody_writes: world.legacy.app == Door::Open || world.target.app == Door::Open,
             nothing_missing: !world.target.is_ahead,
             meddled: state.bounds.meddled,
-            edits: state.bounds.edits,
-            rollbacks: state.bounds.rollbacks,
+            asked_for: state.wish.phase == Phase::RolledBack && !state.wish.paused && state.facts.rollback_abandoned.is_none(),
             reached: state.facts.reached.contains_key(&Phase::CutOver),
         }
     }
@@ -187,13 +186,13 @@ pub const ABORT: Promise = Promise {
     may_use: |kind| matches!(kind, Kind::Pass | Kind::World | Kind::DatabaseAnswers),
 };
 
-/// L4. An operator without edits left cannot ask for anything, and a console can take away what only a console can give back.
+/// L4. A console can take away what only a console can give back.
 pub const WAY_BACK: Promise = Promise {
     name: "L4: while the way back is kept, legacy can write again and lacks nothing",
     owed: |good| {
         let is_kept = matches!(good.rung, Rung::Flip | Rung::Observing) && good.reached;
-        is_kept && good.edits >= 2 && good.rollbacks == 0 && !good.meddled
+        is_kept && good.asked_for && !good.meddled
     },
     kept: |good| good.rung == Rung::RollbackOpen && good.legacy_open && good.nothing_missing,
-    may_use: |kind| undisturbed(kind) || kind == Kind::Edit,
+    may_use: undisturbed,
 };

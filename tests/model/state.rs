@@ -1,8 +1,10 @@
 //! One state of the search, and every step out of it.
 
+use std::sync::LazyLock;
+
 use bascule::engine::act::fact_before;
 use bascule::migration::decide::decide;
-use bascule::migration::facts::Facts;
+use bascule::migration::facts::{Change, Fact, Facts};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
@@ -41,14 +43,24 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The controller may die anywhere and any answer may be lost; the operator has two edits.
+    /// The controller may die anywhere, any call may fail and any answer be lost, and time may pass at any moment.
     pub fn calm() -> Self {
-        Self { edits: 2, faults: 0, meddling: 0, meddled: false, rollbacks: 0 }
+        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0 }
     }
 
-    /// Beside that, a service or a task fails, and a person does something with a console.
-    pub fn rough() -> Self {
-        Self { faults: 1, meddling: 1, ..Self::calm() }
+    /// Beside that, the operator changes their mind.
+    pub fn second_thoughts() -> Self {
+        Self { edits: 1, ..Self::calm() }
+    }
+
+    /// Beside that, a service or a task fails.
+    pub fn faulty() -> Self {
+        Self { faults: 1, ..Self::calm() }
+    }
+
+    /// Beside that, a person does something with a console.
+    pub fn meddled_with() -> Self {
+        Self { meddling: 1, ..Self::calm() }
     }
 }
 
@@ -104,6 +116,9 @@ const PAST_MAX_AGE: SignedDuration = SignedDuration::from_hours(7);
 /// Longer than a lost change may take to spread.
 const PAST_SPREADING: SignedDuration = SignedDuration::from_secs(301);
 
+/// Read once.
+static BASE: LazyLock<Migration> = LazyLock::new(migration);
+
 const PHASES: [Phase; 4] = [Phase::RollbackArmed, Phase::CutOver, Phase::Completed, Phase::RolledBack];
 
 impl State {
@@ -129,7 +144,7 @@ impl State {
 
     /// The file.
     pub fn migration(&self) -> Migration {
-        let mut migration = migration();
+        let mut migration = BASE.clone();
         migration.spec.phase = self.wish.phase;
         migration.spec.paused = self.wish.paused;
         migration.spec.attempt = self.wish.attempt;
@@ -216,8 +231,8 @@ impl State {
         Step { label, kind, state, broken }
     }
 
-    fn note(&mut self, fact: &bascule::migration::facts::Fact) {
-        if matches!(fact, bascule::migration::facts::Fact::Entered { rung: Rung::RollbackFence }) {
+    fn note(&mut self, fact: &Fact) {
+        if matches!(fact, Fact::Entered { rung: Rung::RollbackFence }) {
             self.bounds.rollbacks += 1;
         }
         let now = self.now();
@@ -248,8 +263,8 @@ impl State {
                 shift(state.facts.parity.as_mut().map(|parity| &mut parity.at), PAST_MAX_AGE);
             });
         }
-        let spreads = |change: &bascule::migration::facts::Change| change.id.is_none() && change.in_sync_at.is_none();
-        let is_fresh = |change: &bascule::migration::facts::Change| change.submitted_at > self.now() - PAST_SPREADING;
+        let spreads = |change: &Change| change.id.is_none() && change.in_sync_at.is_none();
+        let is_fresh = |change: &Change| change.submitted_at > self.now() - PAST_SPREADING;
         if self.facts.changes.values().any(|change| spreads(change) && is_fresh(change)) {
             age("time: a change whose id was lost has spread", &|state| {
                 for change in state.facts.changes.values_mut().filter(|change| spreads(change)) {
