@@ -16,7 +16,7 @@ use bascule::spec::Phase;
 
 use super::{PAYMENTS, say_percentiles};
 
-/// So long that no migration is looked at again while another one's file is timed.
+/// So long that no migration is looked at again, but for its own edit, while another one's file is timed.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 /// A pass over the stand-in world takes half a second, of which no gap between two calls is as long as this.
 const QUIET: Duration = Duration::from_millis(400);
@@ -28,13 +28,13 @@ struct Heard {
     last: Option<Instant>,
 }
 
-/// Measures `edits` edits among `count` migrations.
+/// Measures `edits` edits among `count` migrations, each of which is edited at most once: from Preflight to Prepared.
 pub fn save_to_first_request(count: usize, edits: usize) {
     let home = tempfile::tempdir().expect("a directory");
     let specs = home.path().join("specs");
     fs::create_dir(&specs).expect("a directory for specs");
     for number in 0..count {
-        save(home.path(), number, 0);
+        save(home.path(), number, "Preflight");
     }
     let heard: Arc<Mutex<Heard>> = Arc::default();
     let told = heard.clone();
@@ -53,7 +53,7 @@ pub fn save_to_first_request(count: usize, edits: usize) {
             specs,
             state: home.path().join("state"),
             poll: NEVER,
-            cadence: Cadence { settled: NEVER, ..Cadence::production() },
+            cadence: Cadence { moving_first: NEVER, moving_longest: NEVER, settled: NEVER, ..Cadence::production() },
             surroundings: Arc::new(Surroundings::new(place, meter)),
             clock,
         };
@@ -65,10 +65,10 @@ pub fn save_to_first_request(count: usize, edits: usize) {
             tokio::time::sleep(QUIET).await;
         }
         let mut times = Vec::new();
-        for edit in 0..edits {
+        for number in 0..edits.min(count) {
             silence(&heard).await;
             let began = Instant::now();
-            save(home.path(), edit % count, edit + 1);
+            save(home.path(), number, "Prepared");
             times.push(first_request(&heard).await.duration_since(began));
         }
         _ = stop.send(());
@@ -78,11 +78,12 @@ pub fn save_to_first_request(count: usize, edits: usize) {
     say_percentiles(&format!("from saving a file to the first request, {count} migrations"), times);
 }
 
-/// Puts a version of a file in its place, as careful editors do.
-fn save(home: &Path, number: usize, version: usize) {
+/// Puts a file in its place, as careful editors do.
+fn save(home: &Path, number: usize, phase: &str) {
     let text = PAYMENTS.replace("\n  name: payments\n", &format!("\n  name: payments-{number}\n"));
+    let text = text.replace("\n  phase: Preflight\n", &format!("\n  phase: {phase}\n"));
     let beside = home.join("being-written");
-    fs::write(&beside, format!("{text}# version {version}\n")).expect("a written file");
+    fs::write(&beside, text).expect("a written file");
     fs::rename(beside, home.join(format!("specs/{number}.yaml"))).expect("the file in its place");
 }
 

@@ -44,7 +44,11 @@ pub fn calls_an_hour(count: usize) {
 }
 
 async fn keep(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) {
-    let migration = migration(&PAYMENTS.replace("identifier: payments-", &format!("identifier: payments-{number}-")));
+    let migration = migration(
+        &PAYMENTS
+            .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
+            .replace("shadow-pay", &format!("shadow-{number}-pay")),
+    );
     let database = |side| Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never()));
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
     let (legacy, target) = (database(Side::Legacy), database(Side::Target));

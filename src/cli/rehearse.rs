@@ -199,7 +199,7 @@ fn many(migration: &Migration, request: &Request, seeds: RangeInclusive<u64>, ar
     let progress = |done: u64, total: u64| {
         if interactive {
             let _ = write!(io::stderr(), "\r{done} of {total} rehearsals");
-        } else if done % 100 == 0 || done == total {
+        } else if done.is_multiple_of(100) || done == total {
             let _ = writeln!(io::stderr(), "{done} of {total} rehearsals");
         }
     };

@@ -40,6 +40,14 @@ const SELDOM: Duration = Duration::from_secs(6 * 3600);
 /// Resources that change only by somebody's hand are looked at this often in a settled phase.
 const NOW_AND_THEN: Duration = Duration::from_secs(600);
 
+/// Once the wished phase is reached, a listing of the account's tasks that some other migration asked for may be this old:
+/// a hundred settled migrations, each with a listing a minute of its own, would use up DMS's four calls a second. The heartbeat
+/// tells sooner that a task stands still.
+const SHARED_LISTING: Duration = Duration::from_secs(30);
+
+/// And the records may be this old, which takes every other look of a settled migration off Route 53's five calls a second.
+const NAME_AT_REST: Duration = Duration::from_secs(100);
+
 /// What a look is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes<'a> {
@@ -63,7 +71,8 @@ struct Wanted {
     front: Freshness,
 }
 
-fn wanted(rung: Rung) -> Wanted {
+fn wanted(migration: &Migration, facts: &Facts) -> Wanted {
+    let rung = facts.rung;
     let quiet = Freshness::UpTo(SELDOM);
     if rung.pauses_writes() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
@@ -77,7 +86,12 @@ fn wanted(rung: Rung) -> Wanted {
         Rung::Prepared | Rung::Validated | Rung::RollbackArmed => Freshness::Now,
         _ => Freshness::UpTo(NOW_AND_THEN),
     };
-    Wanted { replication: Freshness::Now, binlog, names: Freshness::Now, front }
+    let (replication, names) = if facts.reached.contains_key(&migration.spec.phase) {
+        (Freshness::UpTo(SHARED_LISTING), Freshness::UpTo(NAME_AT_REST))
+    } else {
+        (Freshness::Now, Freshness::Now)
+    };
+    Wanted { replication, binlog, names, front }
 }
 
 /// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
@@ -92,7 +106,7 @@ const fn beating_side(rung: Rung) -> Option<Side> {
 pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Observation {
     let at = eyes.clock.now();
     let rung = facts.rung;
-    let wanted = wanted(rung);
+    let wanted = wanted(migration, facts);
     let limit = if rung.pauses_writes() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
     let databases = async {

@@ -146,7 +146,7 @@ impl Reconciler {
         };
         said.extend(deeds.iter().map(spoken));
         plan.blocked.extend(deeds.iter().filter_map(refusal));
-        self.report(wish, &seen, plan, deeds, said, journal_error)
+        self.report(wish, &seen, plan, deeds, said, journal_error.as_deref())
     }
 
     async fn look(&self, migration: &Migration, facts: &Facts) -> Observation {
@@ -237,12 +237,12 @@ impl Reconciler {
         plan: Plan,
         deeds: Vec<Deed>,
         said: Vec<String>,
-        journal_error: Option<String>,
+        journal_error: Option<&str>,
     ) -> Report {
         let now = self.clock.now();
         let facts = self.journal.facts();
         let scene = Scene { migration: &wish.migration, facts: &facts, seen, now };
-        let status = derive(&scene, &plan, &self.backstage(wish, journal_error.as_deref(), said));
+        let status = derive(&scene, &plan, &self.backstage(wish, journal_error, said));
         let before = self.previous.as_ref();
         if before.is_none_or(|before| before.summary != status.summary || before.rung != status.rung) {
             // History is a convenience; a full journal has already said so above.

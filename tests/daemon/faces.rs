@@ -53,7 +53,7 @@ fn a_long_poll_ends_with_the_change_it_waited_for() {
     let before = daemon.when_at("payments", "Preflight");
     let version = before["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
     home.save("payments.yaml", &at_phase("Prepared"));
-    let path = format!("/api/v1/migrations/payments?resourceVersion={version}&timeoutSeconds=60");
+    let path = format!("/api/v1/migrations/payments?watch=1&resourceVersion={version}&timeoutSeconds=300");
     let after = daemon.get(&path).json();
     assert_ne!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
 }
