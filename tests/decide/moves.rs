@@ -246,8 +246,11 @@ fn a_rollback_of_what_never_took_a_write_is_refused() {
     }
 }
 
+/// A gate, and what closes it.
+type Hindrance = (&'static str, fn(&mut Story));
+
 /// What must not be so when a rollback begins.
-const HINDRANCES: [(&str, fn(&mut Story)); 5] = [
+const HINDRANCES: [Hindrance; 5] = [
     ("ReverseHealthy", |story| fail_reverse(story)),
     ("ReverseHealthy", |story| {
         story.world.blind.insert(Blind::Dms);

@@ -108,7 +108,8 @@ fn no_return(state: &State) -> Option<String> {
     let world = &state.world;
     let shut = !world.legacy.app.may_commit() && !world.target.app.may_commit();
     let drained = !world.legacy.is_ahead && !world.runs(Direction::Forward);
-    (!(shut && drained) && !state.bounds.meddled).then(|| "S3: passes the point of no return undrained".into())
+    let proven = shut && drained || state.bounds.meddled;
+    (!proven).then(|| "S3: passes the point of no return undrained".into())
 }
 
 fn reverse(state: &State, how: &StartType) -> Option<String> {
