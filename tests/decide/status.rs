@@ -1,6 +1,7 @@
 //! What is published: whole from the first pass, in a fixed order, by kstatus's rules, readable.
 
 use bascule::clock::after;
+use bascule::migration::approvals::cutover_digest;
 use bascule::migration::derive::{Backstage, derive};
 use bascule::migration::gates::Scene;
 use bascule::migration::ladder::Rung;
@@ -29,7 +30,9 @@ const ORDER: [ConditionType; 11] = [
 fn status_with(story: &Story, previous: Option<&MigrationStatus>, journal_error: Option<&str>) -> MigrationStatus {
     let seen = story.seen();
     let scene = Scene { migration: &story.migration, facts: &story.facts, seen: &seen, now: story.now };
-    let backstage = Backstage { generation: 7, spec_error: None, journal_error, last_actions: Vec::new(), previous };
+    let cutover_digest = cutover_digest(&story.migration);
+    let backstage =
+        Backstage { generation: 7, cutover_digest, spec_error: None, journal_error, last_actions: Vec::new(), previous };
     derive(&scene, &story.plan(), &backstage)
 }
 
