@@ -18,7 +18,7 @@ macro_rules! text_names {
             pub fn as_str(&self) -> &str { &self.0 }
         }
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&self.0) }
         }
         impl From<&str> for $name {
             fn from(text: &str) -> Self { Self(text.to_owned()) }

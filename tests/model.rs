@@ -22,7 +22,7 @@ use state::{Bounds, Kind, State};
 /// How many states are met at most: a part of them, nearest first, where the code is not optimised.
 fn most_states() -> usize {
     let asked = std::env::var("BASCULE_MODEL_STATES").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(if cfg!(debug_assertions) { 12_000 } else { 400_000 })
+    asked.unwrap_or(if cfg!(debug_assertions) { 12_000 } else { 60_000 })
 }
 
 /// What is remembered of a state: how it was reached, and what holds in it.

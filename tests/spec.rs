@@ -139,7 +139,7 @@ fn a_secret_is_never_repeated() {
 
 #[test]
 fn the_committed_schemas_are_the_generated_ones() {
-    for (name, document) in schema::documents() {
+    for (name, document) in bascule::cli::schema::documents() {
         assert_committed(&Path::new("schemas").join(name), &schema::printed(&document));
     }
 }

@@ -210,7 +210,7 @@ impl Stage {
         self.done_twice.extend(kind(action));
         let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, clock: &self.clock, epoch };
+        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, clock: &self.clock, epoch, glance: Duration::ZERO };
         if let Some(fact) = fact_before(action) {
             self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
         }

@@ -111,7 +111,14 @@ fn decisions(migration: &Migration, sizes: Sizes) {
         let surroundings = Surroundings::new(Place::Sandbox { seed: 1, profile: FaultProfile::calm() }, Meter::deaf());
         let equipment = surroundings.equip(migration, &clock).await;
         let (legacy, target) = (Arc::clone(&equipment.legacy), Arc::clone(&equipment.target));
-        let eyes = Eyes { aws: &equipment.aws, legacy: &*legacy, target: &*target, clock: &clock, epoch: Epoch(1) };
+        let eyes = Eyes {
+            aws: &equipment.aws,
+            legacy: &*legacy,
+            target: &*target,
+            clock: &clock,
+            epoch: Epoch(1),
+            glance: Duration::ZERO,
+        };
         (look(eyes, migration, &Facts::default()).await, clock.now())
     });
     let facts = Facts::default();

@@ -28,7 +28,7 @@ pub struct RehearseArgs {
     /// Which story.
     #[arg(long, value_enum, default_value = "forward")]
     scenario: Scenario,
-    /// How unkind the world is: calm, rough, storm, or a JSON file (`bascule schema fault-profile` describes it).
+    /// How unkind the world is: calm, rough, storm, or a JSON file (`bascule schema fault-profile.schema.json` describes it).
     #[arg(long, default_value = "calm")]
     faults: String,
     /// What makes it this run and no other.

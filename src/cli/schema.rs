@@ -6,7 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::spec::schema::{documents, printed};
+use crate::migration::plan::Plan;
+use crate::migration::status::MigrationStatus;
+use crate::rehearsal::campaign::Campaign;
+use crate::rehearsal::verdict::Verdict;
+use crate::sim::profile::FaultProfile;
+use crate::spec::schema::{migration, of, printed};
 
 /// Print the JSON Schema of the migration file, or write all schemas into a directory.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +34,18 @@ pub fn run(args: &SchemaArgs) -> u8 {
             1
         }
     }
+}
+
+/// Every schema document of this program, as a file name and its content. The files are committed in `schemas/`.
+pub fn documents() -> Vec<(&'static str, serde_json::Value)> {
+    vec![
+        ("migration.schema.json", migration().clone()),
+        ("status.schema.json", of::<MigrationStatus>()),
+        ("plan.schema.json", of::<Plan>()),
+        ("fault-profile.schema.json", of::<FaultProfile>()),
+        ("rehearsal.schema.json", of::<Verdict>()),
+        ("campaign.schema.json", of::<Campaign>()),
+    ]
 }
 
 fn write(args: &SchemaArgs, out: &mut dyn Write) -> io::Result<()> {

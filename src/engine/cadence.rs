@@ -22,6 +22,9 @@ pub struct Cadence {
     pub moving_longest: Duration,
     /// While all is as wished.
     pub settled: Duration,
+    /// How old an answer may be about what changes only by somebody's hand, where no gate waits for it; records are asked for
+    /// six times as often.
+    pub glance: Duration,
 }
 
 impl Cadence {
@@ -33,6 +36,7 @@ impl Cadence {
             moving_first: Duration::from_secs(2),
             moving_longest: Duration::from_secs(30),
             settled: Duration::from_secs(60),
+            glance: Duration::from_secs(600),
         }
     }
 
@@ -43,6 +47,7 @@ impl Cadence {
             moving_first: Duration::from_secs(5),
             moving_longest: Duration::from_secs(15 * 60),
             settled: Duration::from_secs(3 * 3600),
+            glance: Duration::from_secs(12 * 3600),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
 use crate::names::{ChangeId, Side};
 use crate::sighting::Sighting;
-use crate::spec::Migration;
+use crate::spec::{Migration, Phase};
 
 /// The longest that a look waits for AWS while both sides are closed: an unanswered question is `Unknown`, and the budget of
 /// the pause goes on being watched.
@@ -37,16 +37,10 @@ const A_BREATH: Duration = Duration::from_millis(1_000);
 /// Resources that a rung does not work on are still looked at, this seldom.
 const SELDOM: Duration = Duration::from_secs(6 * 3600);
 
-/// Resources that change only by somebody's hand are looked at this often in a settled phase.
-const NOW_AND_THEN: Duration = Duration::from_secs(600);
-
 /// Once the wished phase is reached, a listing of the account's tasks that some other migration asked for may be this old:
 /// a hundred settled migrations, each with a listing a minute of its own, would use up DMS's four calls a second. The heartbeat
 /// tells sooner that a task stands still.
 const SHARED_LISTING: Duration = Duration::from_secs(30);
-
-/// And the records may be this old, which takes every other look of a settled migration off Route 53's five calls a second.
-const NAME_AT_REST: Duration = Duration::from_secs(100);
 
 /// What a look is made with.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +55,8 @@ pub struct Eyes<'a> {
     pub clock: &'a Clock,
     /// This controller's epoch, for the heartbeat.
     pub epoch: Epoch,
+    /// How old an answer may be about what changes only by somebody's hand ([`super::cadence::Cadence::glance`]).
+    pub glance: Duration,
 }
 
 /// How fresh each room's answers have to be at a rung.
@@ -71,8 +67,10 @@ struct Wanted {
     front: Freshness,
 }
 
-fn wanted(migration: &Migration, facts: &Facts) -> Wanted {
+fn wanted(migration: &Migration, facts: &Facts, glance: Duration) -> Wanted {
     let rung = facts.rung;
+    let reached = facts.reached.contains_key(&migration.spec.phase);
+    let before_the_switch = migration.spec.phase < Phase::CutOver;
     let quiet = Freshness::UpTo(SELDOM);
     if rung.pauses_writes() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
@@ -82,15 +80,18 @@ fn wanted(migration: &Migration, facts: &Facts) -> Wanted {
         BinlogWish::InEffect => Freshness::Now,
         BinlogWish::NotYet | BinlogWish::Guarded => quiet,
     };
+    // What a gate judges is asked for now; what is merely watched may be a glance old.
     let front = match rung {
-        Rung::Prepared | Rung::Validated | Rung::RollbackArmed => Freshness::Now,
-        _ => Freshness::UpTo(NOW_AND_THEN),
+        Rung::Prepared | Rung::Validated if !reached => Freshness::Now,
+        Rung::RollbackArmed if !before_the_switch => Freshness::Now,
+        _ => Freshness::UpTo(glance),
     };
-    let (replication, names) = if facts.reached.contains_key(&migration.spec.phase) {
-        (Freshness::UpTo(SHARED_LISTING), Freshness::UpTo(NAME_AT_REST))
-    } else {
-        (Freshness::Now, Freshness::Now)
+    let names = match rung {
+        Rung::Replicating | Rung::Validated | Rung::RollbackArmed if before_the_switch => Freshness::UpTo(glance / 6),
+        _ if reached => Freshness::UpTo(glance / 6),
+        _ => Freshness::Now,
     };
+    let replication = if reached { Freshness::UpTo(SHARED_LISTING) } else { Freshness::Now };
     Wanted { replication, binlog, names, front }
 }
 
@@ -106,7 +107,7 @@ const fn beating_side(rung: Rung) -> Option<Side> {
 pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Observation {
     let at = eyes.clock.now();
     let rung = facts.rung;
-    let wanted = wanted(migration, facts);
+    let wanted = wanted(migration, facts, eyes.glance);
     let limit = if rung.pauses_writes() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
     let databases = async {

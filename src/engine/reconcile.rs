@@ -154,7 +154,14 @@ impl Reconciler {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes { aws: &self.aws, legacy: &*self.legacy, target: &*self.target, clock: &self.clock, epoch: self.epoch }
+        Eyes {
+            aws: &self.aws,
+            legacy: &*self.legacy,
+            target: &*self.target,
+            clock: &self.clock,
+            epoch: self.epoch,
+            glance: self.cadence.glance,
+        }
     }
 
     /// Decides, and makes every fact that the look shows durable before anything else is decided on it.

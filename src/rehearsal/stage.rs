@@ -95,7 +95,8 @@ pub fn rehearse(migration: &Migration, request: &Request, tell: &mut dyn FnMut(&
     fastrand::seed(request.seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
-        Ok(runtime) => runtime.block_on(Stage::set(migration, request).play(tell)),
+        // The stage is set inside the runtime, so that its clock starts on the paused time and not beside it.
+        Ok(runtime) => runtime.block_on(async { Stage::set(migration, request).play(tell).await }),
         Err(error) => panic!("the operating system refuses a single-threaded runtime: {error}"),
     }
 }
@@ -405,6 +406,6 @@ fn is_about_to_switch(status: &MigrationStatus) -> bool {
 }
 
 /// Enough to let the last foreign edits and async deletes come to rest, then to prove rest.
-const SETTLING_PASSES: u32 = 5;
+const SETTLING_PASSES: u32 = 8;
 /// The last passes over the settled world, spread over a day.
 const PASSES_THAT_MUST_PLAN_NOTHING: u32 = 3;

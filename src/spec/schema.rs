@@ -4,15 +4,16 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::Migration;
 use super::form::FORMS;
 
-/// Every schema document of this program, as a file name and its content. The files are committed in `schemas/`.
-pub fn documents() -> Vec<(&'static str, Value)> {
-    vec![("migration.schema.json", migration().clone())]
+/// The schema of any type, in the same draft.
+pub fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The schema of the file that an operator writes: the single source of truth about its shape.
@@ -22,7 +23,7 @@ pub fn migration() -> &'static Value {
 }
 
 fn generate() -> Value {
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Migration>().to_value();
+    let mut schema = of::<Migration>();
     // A name's written form is declared once, in `form`, and shown to editors as a pattern.
     for form in FORMS {
         if let Some(definition) = schema["definitions"].get_mut(form.definition) {
