@@ -120,6 +120,13 @@ const SEEDS_THAT_FOUND_SOMETHING: &[(Scenario, u64, &str)] = &[
 ];
 
 #[test]
+fn a_pause_that_runs_out_of_budget_ends_within_one_call_of_it() {
+    // A look and an action begun just within the budget once overran it by half a second more than one call's time-out.
+    let verdict = play(&payments(), &Request::new(Scenario::Abort, "rough", FaultProfile::rough(), 12)).verdict;
+    assert!(verdict.is_good(), "{} {:?}", verdict.outcome, verdict.violations);
+}
+
+#[test]
 fn seeds_that_found_something_once_find_nothing_now() {
     for (scenario, seed, what) in SEEDS_THAT_FOUND_SOMETHING {
         let verdict = play(&payments(), &Request::new(*scenario, "storm", FaultProfile::storm(), *seed)).verdict;

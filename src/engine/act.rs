@@ -28,7 +28,7 @@ const SECOND_LOOKS: u32 = 2;
 const BEFORE_A_SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// The longest one action may take while both sides are closed, so that the pause overruns its budget by one call at most.
-const ACTION_WHILE_PAUSED: Duration = Duration::from_secs(4);
+const ACTION_WHILE_PAUSED: Duration = Duration::from_secs(3);
 
 /// What must be durable before the call, beside its intent.
 pub fn fact_before(action: &Action) -> Option<Fact> {

@@ -21,8 +21,9 @@ use crate::sighting::Sighting;
 use crate::spec::{Migration, Phase};
 
 /// The longest that a look waits for AWS while both sides are closed: an unanswered question is `Unknown`, and the budget of
-/// the pause goes on being watched.
-const LOOK_WHILE_PAUSED: Duration = Duration::from_secs(2);
+/// the pause goes on being watched. A look, an action and a look again, begun just within the budget, must end within one
+/// call's time-out (five seconds) after it.
+const LOOK_WHILE_PAUSED: Duration = Duration::from_secs(1);
 
 /// The longest that a look waits for AWS otherwise: two calls one after the other, each with its own time-out.
 const LOOK: Duration = Duration::from_secs(15);

@@ -226,8 +226,8 @@ impl<'a> Stage<'a> {
 
     async fn pass(&mut self, wish: &Wish) -> Report {
         if self.controller.is_none() {
-            self.controller = Some(self.start());
             self.starts += 1;
+            self.controller = Some(self.start());
         }
         match &mut self.controller {
             Some(controller) => controller.pass(wish).await,
