@@ -121,7 +121,7 @@ const SEEDS_THAT_FOUND_SOMETHING: &[(Scenario, u64, &str)] = &[
 
 #[test]
 fn a_pause_that_runs_out_of_budget_ends_within_one_call_of_it() {
-    // A look and an action begun just within the budget once overran it by half a second more than one call's time-out.
+    // Two restarts under a clock that was behind once stretched the budget: nothing in the journal told how late it was.
     let verdict = play(&payments(), &Request::new(Scenario::Abort, "rough", FaultProfile::rough(), 12)).verdict;
     assert!(verdict.is_good(), "{} {:?}", verdict.outcome, verdict.violations);
 }

@@ -251,7 +251,10 @@ impl Reconciler {
         let scene = Scene { migration: &wish.migration, facts: &facts, seen, now };
         let status = derive(&scene, &plan, &self.backstage(wish, journal_error, said));
         let before = self.previous.as_ref();
-        if before.is_none_or(|before| before.summary != status.summary || before.rung != status.rung) {
+        let changed = before.is_none_or(|before| before.summary != status.summary || before.rung != status.rung);
+        // While writes are paused every pass leaves its time in the journal: a successor whose clock is behind goes on from
+        // there, and the budget of the pause is not stretched.
+        if changed || status.write_pause_began.is_some() {
             // History is a convenience; a full journal has already said so above.
             let _ = self.journal.status_changed(now, wish.generation, status.phase, status.rung, &status.summary);
         }
