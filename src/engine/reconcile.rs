@@ -92,7 +92,7 @@ impl Reconciler {
     ) -> Self {
         // Without a journal there is no epoch to act under, and the passes only observe.
         let epoch = journal.next_epoch(clock.now()).unwrap_or(Epoch(0));
-        Self { aws, legacy, target, journal, clock, cadence, epoch, previous: None, unchanged: 0 }
+        Self { epoch, ..Self::planning(aws, legacy, target, journal, clock, cadence) }
     }
 
     /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
