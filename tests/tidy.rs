@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 18] = [
     "names",
     "sighting",
     "fault",
     "clock",
     "database",
     "spec",
+    "mysql",
+    "parity",
     "sim",
     "aws",
     "controllers",
@@ -19,6 +21,7 @@ const FLOORS: [&str; 15] = [
     "journal",
     "http",
     "engine",
+    "lab",
     "rehearsal",
     "cli",
 ];

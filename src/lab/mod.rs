@@ -1,0 +1,3 @@
+//! The lab: real database servers in a directory that goes with them.
+
+pub mod server;

@@ -1,0 +1,3 @@
+//! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
+
+pub mod connect;
