@@ -178,7 +178,7 @@ impl Stage {
             }
             let new = plan.actions.iter().find(|action| kind(action).is_some_and(|kind| !self.done_twice.contains(kind)));
             if let Some(action) = new {
-                self.do_twice(action, plan.rung.pauses_writes()).await;
+                self.do_twice(action, self.journal.facts().writes_are_paused()).await;
                 controller = self.controller();
                 continue;
             }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{exit, shutdown};
 use crate::aws::Meter;
 use crate::clock::Clock;
@@ -41,6 +43,10 @@ pub struct RunArgs {
     /// How much faster than real time the sandbox goes.
     #[arg(long, default_value_t = 1, requires = "sandbox", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     time_scale: u32,
+    /// The time at which the sandbox begins, such as 2026-03-01T01:00:00Z (an hour before the maintenance window of the example);
+    /// without it, now.
+    #[arg(long, requires = "sandbox", value_name = "TIME")]
+    start_at: Option<Timestamp>,
     /// The seed of the sandbox's chance.
     #[arg(long, default_value_t = 1, requires = "sandbox")]
     seed: u64,
@@ -49,7 +55,7 @@ pub struct RunArgs {
 /// Runs it until it is told to stop.
 pub fn run(args: &RunArgs) -> u8 {
     super::on_runtime(async {
-        let clock = Clock::scaled(Clock::system().now(), args.time_scale);
+        let clock = Clock::scaled(args.start_at.unwrap_or_else(|| Clock::system().now()), args.time_scale);
         let board = Arc::new(Board::new(clock.now()));
         let place = if args.sandbox { Place::Sandbox { seed: args.seed, profile: FaultProfile::calm() } } else { Place::Real };
         let counted = board.clone();

@@ -54,12 +54,16 @@ impl Cadence {
     /// How long to wait after a pass. `unchanged` counts the passes since the plan last changed.
     pub fn next(&self, plan: &Plan, problems: &[Problem], unchanged: u32, now: Timestamp) -> Duration {
         let by_pace = match plan.pace {
-            Pace::Urgent if unchanged < HURRIED_PASSES || plan.rung.pauses_writes() => self.urgent,
+            Pace::WritesPaused => self.urgent,
+            Pace::Urgent if unchanged < HURRIED_PASSES => self.urgent,
             Pace::Urgent => self.urgent.saturating_mul(8),
             Pace::Moving => self.moving_first.saturating_mul(1 << unchanged.min(16)).min(self.moving_longest),
             Pace::Settled => self.settled,
         };
-        let pause = if plan.rung.pauses_writes() { by_pace } else { self.kept_back(by_pace, problems) };
+        let pause = match plan.pace {
+            Pace::WritesPaused => by_pace,
+            Pace::Urgent | Pace::Moving | Pace::Settled => self.kept_back(by_pace, problems),
+        };
         match plan.look_again_at {
             Some(at) if at > now => pause.min(elapsed(now, at)),
             Some(_) | None => pause,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::cadence::Cadence;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, resumed};
 use super::reconcile::Wish;
 use super::source::{Content, Source, SpecEvent};
 use super::surroundings::Surroundings;
@@ -220,8 +220,7 @@ impl Daemon {
     fn begin(&mut self, path: &Path, migration: Migration, journal: Journal, text: Option<&str>) {
         let name = migration.name().clone();
         let journal = Arc::new(journal);
-        let now = self.options.clock.now();
-        let clock = self.options.clock.clone().not_before(journal.newest().unwrap_or(now));
+        let clock = resumed(self.options.clock.clone(), &journal);
         let keeper = Keeper {
             surroundings: self.options.surroundings.clone(),
             journal: journal.clone(),

@@ -1,17 +1,30 @@
 //! One migration kept: pass after pass, until it is told to stop. One never waits for another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::cadence::Cadence;
 use super::reconcile::{Deed, Reconciler, Report, Wish};
 use super::surroundings::{Equipment, Surroundings};
-use crate::clock::{Clock, elapsed};
+use crate::clock::{Clock, after, elapsed};
 use crate::http::Board;
 use crate::journal::Journal;
 use crate::spec::Migration;
 use crate::spec::change::identity_digest;
+
+/// A controller that died in a pause of writes may have lived on for one action after its last entry.
+const AFTER_THE_LAST_ENTRY: Duration = Duration::from_secs(3);
+
+/// The clock of a controller that goes on with `journal`. One that is behind the newest entry has been set back, and goes on
+/// from there with what may have passed unseen, so that the budget of a pause is not stretched.
+pub fn resumed(clock: Clock, journal: &Journal) -> Clock {
+    match journal.newest() {
+        Some(newest) if clock.now() < newest => clock.not_before(after(newest, AFTER_THE_LAST_ENTRY)),
+        Some(_) | None => clock,
+    }
+}
 
 /// Keeps one migration.
 #[derive(Clone)]

@@ -73,7 +73,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration) -> Wanted {
     let reached = facts.reached.contains_key(&migration.spec.phase);
     let before_the_switch = migration.spec.phase < Phase::CutOver;
     let quiet = Freshness::UpTo(SELDOM);
-    if rung.pauses_writes() || matches!(rung, Rung::Open | Rung::Flip) {
+    if facts.writes_are_paused() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
         return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
     }
@@ -97,8 +97,8 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration) -> Wanted {
 }
 
 /// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
-const fn beating_side(rung: Rung) -> Option<Side> {
-    match (flow(rung), rung.pauses_writes()) {
+const fn beating_side(facts: &Facts) -> Option<Side> {
+    match (flow(facts.rung), facts.writes_are_paused()) {
         (Some(direction), false) => Some(direction.source()),
         (Some(_), true) | (None, _) => None,
     }
@@ -107,12 +107,11 @@ const fn beating_side(rung: Rung) -> Option<Side> {
 /// Looks.
 pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Observation {
     let at = eyes.clock.now();
-    let rung = facts.rung;
     let wanted = wanted(migration, facts, eyes.glance);
-    let limit = if rung.pauses_writes() { LOOK_WHILE_PAUSED } else { LOOK };
+    let limit = if facts.writes_are_paused() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
     let databases = async {
-        beat(eyes, migration, rung).await;
+        beat(eyes, migration, facts).await;
         tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target))
     };
     let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
@@ -144,8 +143,8 @@ fn awaited_change(facts: &Facts) -> Option<ChangeId> {
 }
 
 /// A missed heartbeat shows up as lag, which is what it is.
-async fn beat(eyes: Eyes<'_>, migration: &Migration, rung: Rung) {
-    let Some(side) = beating_side(rung).filter(|_| !migration.spec.paused) else { return };
+async fn beat(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) {
+    let Some(side) = beating_side(facts).filter(|_| !migration.spec.paused) else { return };
     let database = match side {
         Side::Legacy => eyes.legacy,
         Side::Target => eyes.target,

@@ -202,7 +202,7 @@ impl Reconciler {
             if let Some(fact) = act::fact_before(action) {
                 self.journal.record(self.clock.now(), wish.generation, fact)?;
             }
-            let result = act::act(self.eyes(), &wish.migration, action, plan.rung.pauses_writes()).await;
+            let result = act::act(self.eyes(), &wish.migration, action, self.journal.facts().writes_are_paused()).await;
             let outcome = match &result {
                 Ok(_) => Outcome::Done(action.to_string()),
                 Err(fault) => Outcome::Failed(fault.to_string()),

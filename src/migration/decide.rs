@@ -18,10 +18,10 @@ use super::moves;
 use super::observation::Observation;
 use super::plan::{Action, Pace, Plan, Standing};
 use super::safety;
-use crate::clock::{after, elapsed};
+use crate::clock::after;
 use crate::controllers::binlog;
 use crate::controllers::dns;
-use crate::controllers::fence::{self, FenceTerms};
+use crate::controllers::fence::{self, FenceAction, FenceTerms};
 use crate::controllers::redirect;
 use crate::controllers::replication::{self, Reloads, ReplicationWish, TaskWish};
 use crate::controllers::{Block, Steps, Wait};
@@ -52,12 +52,16 @@ pub fn decide(migration: &Migration, facts: &Facts, seen: &Observation, now: Tim
 
 /// Everything that every room would do towards the posture, and the rung's own chores.
 fn wanted(scene: &Scene<'_>) -> Steps<Action> {
+    let fences = fences(scene);
+    if is_opening(scene) && !fences.actions.is_empty() {
+        return fences;
+    }
     if holds_still(scene) {
         let paused = Steps::wait(Wait::new("Paused", "spec.paused is true: observing only, nothing is changed"));
-        return if is_still_closed(scene) { fences(scene).and(paused) } else { paused };
+        return if is_opening(scene) { fences.and(paused) } else { paused };
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
-    fences(scene)
+    fences
         .and(replication(scene))
         .and(chores(scene))
         .and(names(scene))
@@ -68,17 +72,13 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
 
 /// A pause changes nothing, except what keeps it from holding both sides closed.
 fn holds_still(scene: &Scene<'_>) -> bool {
-    scene.migration.spec.paused && !scene.facts.rung.pauses_writes()
+    let both_are_to_be_closed = scene.facts.writes_are_paused() && scene.facts.rung.writer_side().is_none();
+    scene.migration.spec.paused && !both_are_to_be_closed
 }
 
-/// Whether the side that ends a pause of writes has yet to open: legacy after an abort or a rollback, else the target.
-fn is_still_closed(scene: &Scene<'_>) -> bool {
-    match scene.facts.rung {
-        Rung::Aborted | Rung::RollbackOpen => !Gate::LegacyOpen.judge(scene).is_open(),
-        Rung::Open | Rung::Flip | Rung::Observing => !Gate::TargetOpen.judge(scene).is_open(),
-        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => false,
-        Rung::Fence | Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::Completed => false,
-    }
+/// Whether the side that ends the pause of writes has yet to be seen open. Nothing else is worth a call until then.
+const fn is_opening(scene: &Scene<'_>) -> bool {
+    scene.facts.writes_are_paused() && scene.facts.rung.writer_side().is_some()
 }
 
 fn fences(scene: &Scene<'_>) -> Steps<Action> {
@@ -87,10 +87,14 @@ fn fences(scene: &Scene<'_>) -> Steps<Action> {
         let terms = FenceTerms { side, database: scene.migration.database(side), view: scene.seen.database(side) };
         fence::plan(writes, &terms).widen(Action::Fence)
     };
-    let legacy = plan(Side::Legacy, posture.legacy_writes);
-    let target = plan(Side::Target, posture.target_writes);
-    // The side that closes goes before the side that opens.
-    if posture.legacy_writes == fence::Writes::Open { target.and(legacy) } else { legacy.and(target) }
+    let mut steps = plan(Side::Legacy, posture.legacy_writes).and(plan(Side::Target, posture.target_writes));
+    // What closes goes before what opens, and the application before validation traffic.
+    steps.actions.sort_by_key(|action| match action {
+        Action::Fence(FenceAction::Open { side, .. }) if scene.facts.rung.writer_side() == Some(*side) => 1,
+        Action::Fence(FenceAction::Open { .. }) => 2,
+        _ => 0,
+    });
+    steps
 }
 
 fn replication(scene: &Scene<'_>) -> Steps<Action> {
@@ -318,8 +322,11 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     let in_a_hurry = match scene.facts.rung {
         Rung::Open | Rung::Flip => true,
         Rung::Aborted | Rung::RollbackOpen => !arrived,
-        rung => rung.pauses_writes(),
+        _ => false,
     };
+    if scene.facts.writes_are_paused() {
+        return Pace::WritesPaused;
+    }
     if in_a_hurry || !steps.actions.is_empty() {
         return Pace::Urgent;
     }
@@ -365,9 +372,4 @@ fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judg
         && closed(judged).any(lag)
         && closed(judged).filter(|gate| !lag(*gate)).all(|gate| for_later(gate) && asked);
     asked || missing
-}
-
-/// How long writes have paused, if they do.
-pub fn paused_for(facts: &Facts, now: Timestamp) -> Option<Duration> {
-    facts.pause_began().map(|began| elapsed(began, now))
 }

@@ -62,7 +62,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         rollback,
         approvals: approvals::report(scene.migration, backstage.cutover_digest.clone(), scene.now),
         spec_error: backstage.spec_error.map(str::to_owned),
-        write_pause_began: facts.pause_began(),
+        write_pause_began: facts.pause_began,
     };
     status.conditions = conditions(scene, plan, backstage, &status);
     status.summary = summary(&status, plan);

@@ -131,6 +131,11 @@ pub enum Fact {
     PointOfNoReturn,
     /// The reverse task was seen running from its recorded position; from now on it is only ever resumed.
     ReverseStarted,
+    /// The pause of writes ended: the side that was to open was seen open.
+    WritesOpened {
+        /// Which side.
+        side: Side,
+    },
     /// The cutover was given up before the point of no return.
     Aborted {
         /// Why.
@@ -242,6 +247,8 @@ pub struct Facts {
     pub reverse_started: Option<Timestamp>,
     /// Whether the target was ever opened to the application, in any attempt: from then on its rows are not replaceable.
     pub target_opened: Option<Timestamp>,
+    /// When the present pause of writes began, if one is on: at the first fence, until a side is seen open again.
+    pub pause_began: Option<Timestamp>,
     /// The latch of this attempt.
     pub latch: Latch,
     /// Why the last rollback was given up; cleared when the operator withdraws it.
@@ -268,6 +275,7 @@ impl Default for Facts {
             point_of_no_return: None,
             reverse_started: None,
             target_opened: None,
+            pause_began: None,
             latch: Latch::Free,
             rollback_abandoned: None,
         }
@@ -341,6 +349,7 @@ impl Facts {
             Fact::ReverseStarted => {
                 self.reverse_started.get_or_insert(at);
             }
+            Fact::WritesOpened { .. } => self.pause_began = None,
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
             Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
@@ -366,10 +375,12 @@ impl Facts {
         self.rung_since = Some(at);
         self.entered.insert(rung, at);
         match rung {
+            Rung::Fence => self.pause_began = Some(at),
             Rung::Open => {
                 self.target_opened.get_or_insert(at);
             }
             Rung::RollbackFence => {
+                self.pause_began = Some(at);
                 // A second rollback of the same attempt proves everything anew.
                 self.fences.remove(&Side::Target);
                 self.markers.remove(&MarkerPurpose::RollbackDrain);
@@ -384,13 +395,9 @@ impl Facts {
         self.point_of_no_return.is_some()
     }
 
-    /// When the present pause of writes began, if one is on.
-    pub fn pause_began(&self) -> Option<Timestamp> {
-        match self.rung {
-            Rung::Fence | Rung::Drain | Rung::Arm => self.entered.get(&Rung::Fence).copied(),
-            Rung::RollbackFence | Rung::RollbackFlip => self.entered.get(&Rung::RollbackFence).copied(),
-            _ => None,
-        }
+    /// Whether writes are paused, so that every second counts.
+    pub const fn writes_are_paused(&self) -> bool {
+        self.pause_began.is_some()
     }
 }
 
@@ -426,6 +433,7 @@ impl std::fmt::Display for Fact {
             Self::ReverseStartRecorded { position } => write!(f, "record {position} as the start of reverse replication"),
             Self::PointOfNoReturn => f.write_str("pass the point of no return"),
             Self::ReverseStarted => f.write_str("reverse replication runs from its recorded position"),
+            Self::WritesOpened { side } => write!(f, "the pause of writes is over: the {side} side takes them"),
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
             Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),

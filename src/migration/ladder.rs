@@ -9,6 +9,7 @@ use crate::controllers::binlog::BinlogWish;
 use crate::controllers::dns::DnsWish;
 use crate::controllers::fence::Writes;
 use crate::controllers::redirect::RedirectWish;
+use crate::names::Side;
 use crate::spec::Phase;
 
 /// Where a migration stands. A phase is one or more rungs; a rung is one posture.
@@ -172,9 +173,13 @@ impl Rung {
         }
     }
 
-    /// Whether both sides refuse writes here, so that every second counts.
-    pub const fn pauses_writes(self) -> bool {
-        matches!((self.posture().legacy_writes, self.posture().target_writes), (Writes::Closed, Writes::Closed))
+    /// The side that the application writes to here; `None` while both are to be closed.
+    pub const fn writer_side(self) -> Option<Side> {
+        match (self.posture().legacy_writes, self.posture().target_writes) {
+            (_, Writes::Open) => Some(Side::Target),
+            (Writes::Open, _) => Some(Side::Legacy),
+            (_, _) => None,
+        }
     }
 }
 

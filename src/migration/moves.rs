@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Fact, Latch, MarkerPurpose};
+use super::facts::{Fact, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
 use super::ladder::Rung;
 use crate::clock::elapsed;
@@ -110,7 +110,7 @@ pub fn way_out_without_a_journal(scene: &Scene<'_>) -> Option<FenceAction> {
 
 fn over_budget(scene: &Scene<'_>) -> Option<String> {
     let budget = scene.migration.spec.cutover.write_pause_budget.duration();
-    let paused_for = elapsed(scene.facts.pause_began()?, scene.now);
+    let paused_for = elapsed(scene.facts.pause_began?, scene.now);
     (paused_for >= budget).then(|| format!("writes have paused for {}, the budget is {}", spoken(paused_for), spoken(budget)))
 }
 
@@ -135,6 +135,7 @@ fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
 /// What this look shows for the first time.
 fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
+    notice_opening(scene, &mut facts);
     notice_change(scene, &mut facts);
     notice_withdrawal(scene, &mut facts);
     match scene.facts.rung {
@@ -155,6 +156,17 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
         Rung::Completed | Rung::Aborted | Rung::RollbackOpen => {}
     }
     facts
+}
+
+fn notice_opening(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    let Some(side) = scene.facts.rung.writer_side().filter(|_| scene.facts.writes_are_paused()) else { return };
+    let gate = match side {
+        Side::Legacy => Gate::LegacyOpen,
+        Side::Target => Gate::TargetOpen,
+    };
+    if gate.judge(scene).is_open() {
+        facts.push(Fact::WritesOpened { side });
+    }
 }
 
 /// A batch that came in sync, and a flip that was applied though its answer was lost.
@@ -232,7 +244,7 @@ fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
         return;
     }
     let budget = scene.migration.spec.cutover.write_pause_budget.duration();
-    let paused_for = scene.facts.pause_began().map_or(Duration::MAX, |began| elapsed(began, scene.now));
+    let paused_for = scene.facts.pause_began.map_or(Duration::MAX, |began| elapsed(began, scene.now));
     if !scene.facts.is_past_no_return() && paused_for.saturating_add(RESERVE_AT_NO_RETURN) <= budget {
         facts.push(Fact::PointOfNoReturn);
     }
@@ -291,11 +303,6 @@ fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
 
 fn all_open(list: &[Gate], scene: &Scene<'_>) -> bool {
     list.iter().all(|gate| gate.judge(scene).is_open())
-}
-
-/// Whether the latch of this attempt is what keeps a wished cutover from being tried.
-pub const fn is_latched(latch: &Latch) -> bool {
-    !matches!(latch, Latch::Free)
 }
 
 /// Whether the reverse task still has to be started from its recorded position, in this attempt.

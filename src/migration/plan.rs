@@ -100,7 +100,9 @@ pub struct GateReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Pace {
-    /// At once: something was done, or writes are paused.
+    /// At once, whatever has failed: writes are paused, and looking is what ends it in time.
+    WritesPaused,
+    /// At once: something was done, or a switch is under way.
     Urgent,
     /// Something is under way.
     Moving,

@@ -13,6 +13,7 @@ use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Clock, after, elapsed};
 use crate::engine::cadence::Cadence;
+use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
 use crate::journal::{Event, HISTORY_PAGE, Journal, JournalPlace};
 use crate::migration::facts::{Fact, Latch};
@@ -50,6 +51,13 @@ pub enum Kill {
     ByProfile,
     /// Once, at this numbered place (an AWS call, a database verb or a journal write, before or after it).
     AtPlace(u64),
+    /// At the place `first` and then at every place `step` further on: a whole journey under one kill after another.
+    Every {
+        /// The first place, counted from 0.
+        first: u64,
+        /// Places from one kill to the next; enough for a controller to start and get something done.
+        step: u64,
+    },
 }
 
 /// What is to be rehearsed.
@@ -141,6 +149,7 @@ impl<'a> Stage<'a> {
         let crash = match request.kill {
             Kill::ByProfile => CrashSwitch::with_chance(request.profile.controller_crash, rng.fork()),
             Kill::AtPlace(number) => CrashSwitch::armed_for(number),
+            Kill::Every { first, step } => CrashSwitch::at_every(first, step),
         };
         let operator = Operator::new(request.scenario, migration, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
@@ -239,7 +248,7 @@ impl<'a> Stage<'a> {
     fn start(&self) -> Reconciler {
         let http = transport_that_crashes(self.world.clone(), self.clock.clone(), self.crash.clone());
         let wall = self.clock.now().checked_add(self.skew).unwrap_or(self.clock.now());
-        let clock = Clock::starting_at(wall).not_before(self.journal.newest().unwrap_or(wall));
+        let clock = resumed(Clock::starting_at(wall), &self.journal);
         let database = |side| Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()));
         let aws = Aws::from_transport(&self.region, &http, &clock);
         Reconciler::start(aws, database(Side::Legacy), database(Side::Target), self.journal.clone(), clock, self.request.cadence)
@@ -398,7 +407,7 @@ fn phases_reached(journal: &Journal) -> Vec<PhaseEntry> {
 
 /// Whether the next look may close or open a fence.
 fn is_about_to_switch(status: &MigrationStatus) -> bool {
-    let switching = status.rung.pauses_writes() || matches!(status.rung, Rung::Open | Rung::Flip);
+    let switching = status.write_pause_began.is_some() || matches!(status.rung, Rung::Open | Rung::Flip);
     let returning = status.rung == Rung::RollbackOpen && status.phase != Some(Phase::RolledBack);
     let only_heartbeats = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(|gate| gate.name.ends_with("Lag"));
     let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && only_heartbeats;

@@ -38,6 +38,8 @@ pub struct CrashSwitch {
 struct State {
     passed: u64,
     armed_for: Option<u64>,
+    /// After a crash, it is armed again for the place so many further on.
+    again_after: Option<u64>,
     chance: f64,
     crashes: u64,
     rng: fastrand::Rng,
@@ -51,13 +53,20 @@ impl CrashSwitch {
 
     /// Crashes at each place with `chance`.
     pub fn with_chance(chance: f64, rng: fastrand::Rng) -> Self {
-        Self { state: Arc::new(Mutex::new(State { passed: 0, armed_for: None, chance, crashes: 0, rng })) }
+        Self { state: Arc::new(Mutex::new(State { passed: 0, armed_for: None, again_after: None, chance, crashes: 0, rng })) }
     }
 
     /// Crashes once, at the place with this number.
     pub fn armed_for(number: u64) -> Self {
         let switch = Self::never();
         switch.arm(number);
+        switch
+    }
+
+    /// Crashes at the place with this number, and again each time `step` more were passed.
+    pub fn at_every(first: u64, step: u64) -> Self {
+        let switch = Self::armed_for(first);
+        switch.lock().again_after = Some(step);
         switch
     }
 
@@ -70,6 +79,7 @@ impl CrashSwitch {
     pub fn disarm(&self) {
         let mut state = self.lock();
         state.armed_for = None;
+        state.again_after = None;
         state.chance = 0.0;
     }
 
@@ -83,7 +93,7 @@ impl CrashSwitch {
             state.rng.f64() < chance
         };
         if state.armed_for == Some(number) || by_chance {
-            state.armed_for = None;
+            state.armed_for = state.again_after.map(|step| number + step);
             state.crashes += 1;
             drop(state);
             // Unlike `panic!`, this runs no panic hook: a planned death is not a bug to report.
@@ -124,6 +134,13 @@ mod tests {
         assert_eq!(dies_at(&switch, Place::AfterCall), Some(ControllerCrash { place: Place::AfterCall, number: 1 }));
         assert_eq!(dies_at(&switch, Place::BeforeVerb), None, "it must be able to start again");
         assert_eq!((switch.places_passed(), switch.crashes()), (3, 1));
+    }
+
+    #[test]
+    fn a_switch_that_is_armed_again_and_again_kills_at_a_steady_step() {
+        let switch = CrashSwitch::at_every(1, 3);
+        let killed: Vec<bool> = (0..8).map(|_| dies_at(&switch, Place::BeforeCall).is_some()).collect();
+        assert_eq!(killed, [false, true, false, false, true, false, false, true]);
     }
 
     #[test]

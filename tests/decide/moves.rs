@@ -61,7 +61,7 @@ fn a_rung_is_not_left_while_what_it_needs_is_unknown() {
 fn a_spent_budget_aborts_and_a_second_less_does_not() {
     for rung in CUTTING_OVER {
         let mut story = Story::entering(rung, Phase::CutOver);
-        let began = story.facts.pause_began().expect("writes are paused");
+        let began = story.facts.pause_began.expect("writes are paused");
         story.now = began + SignedDuration::from_secs(29);
         assert_eq!(aborts(&story), None, "{rung}");
         story.now = began + SignedDuration::from_secs(30);
@@ -126,7 +126,7 @@ fn nothing_aborts_after_the_point_of_no_return() {
 fn the_point_of_no_return_is_not_passed_without_time_to_open_the_target() {
     let mut story = Story::entering(Rung::Arm, Phase::CutOver);
     story.until(|story| story.facts.reverse_start.is_some());
-    let began = story.facts.pause_began().expect("writes are paused");
+    let began = story.facts.pause_began.expect("writes are paused");
     story.now = began + SignedDuration::from_secs(26);
     assert!(moves(&story.plan()).is_empty(), "four seconds are left, five are kept");
     story.now = began + SignedDuration::from_secs(25);

@@ -249,8 +249,11 @@ impl State {
         let mut age = |label: &str, change: &dyn Fn(&mut State)| steps.push(self.step(Kind::World, label, change));
         for rung in [Rung::Fence, Rung::RollbackFence] {
             let fresh = self.facts.entered.get(&rung).is_some_and(|at| *at > self.now() - PAST_BUDGET);
-            if fresh && self.facts.pause_began() == self.facts.entered.get(&rung).copied() {
-                age("time: the budget is spent", &move |state| shift(state.facts.entered.get_mut(&rung), PAST_BUDGET));
+            if fresh && self.facts.pause_began == self.facts.entered.get(&rung).copied() {
+                age("time: the budget is spent", &move |state| {
+                    shift(state.facts.entered.get_mut(&rung), PAST_BUDGET);
+                    shift(state.facts.pause_began.as_mut(), PAST_BUDGET);
+                });
             }
         }
         let observing = self.facts.entered.get(&Rung::Observing).is_some_and(|at| *at > self.now() - PAST_WINDOW);
@@ -342,7 +345,7 @@ impl State {
 
     /// Only once the cutover has begun: before, everything is as in any console, and no fence stands.
     fn meddling(&self) -> Vec<Step> {
-        if self.bounds.meddling == 0 || self.facts.target_opened.is_none() && !self.facts.rung.pauses_writes() {
+        if self.bounds.meddling == 0 || self.facts.target_opened.is_none() && !self.facts.writes_are_paused() {
             return Vec::new();
         }
         let meddle = |label: &str, change: &dyn Fn(&mut World)| {
