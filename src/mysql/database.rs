@@ -94,7 +94,7 @@ impl MySqlDatabase {
     async fn look_around(&self) -> Result<DatabaseView, Fault> {
         let mut held = self.session.lock().await;
         let session = self.connected(&mut held).await?;
-        let mut answer = look::look(session, &self.home, self.migration.database(self.side)).await;
+        let mut answer = look::look(session, &self.home, &self.clock, self.migration.database(self.side)).await;
         if let Err(Problem::Denied { code, .. }) = &answer
             && let Ok(lacking) = privileges::missing(session, &self.migration, self.side).await
             && !lacking.is_empty()

@@ -75,18 +75,17 @@ async fn alter(session: &mut Session, rows: &[&HostRow], what: &str) -> Result<(
 }
 
 /// Kills, looks, and kills again. A login that had begun before the lock may still succeed after it, so that those are ended
-/// as well; a later one finds the lock.
+/// as well; a later one finds the lock, and shows up only while it is refused.
 async fn wait_until_nobody_is_left(session: &mut Session, clock: &Clock, users: &BTreeSet<String>) -> Result<bool, Problem> {
-    let begun = connections(session).await?;
-    let logging_in: BTreeSet<u64> = begun.iter().filter(|one| one.is_logging_in()).map(|one| one.id).collect();
+    let last = connections(session).await?.iter().map(|one| one.id).max().unwrap_or(0);
     for _ in 0..GLANCES {
         let all = connections(session).await?;
         let left: Vec<u64> = all
             .iter()
-            .filter(|one| users.contains(&one.user) || (one.is_logging_in() && logging_in.contains(&one.id)))
+            .filter(|one| one.id <= last && (users.contains(&one.user) || one.is_logging_in()))
             .map(|one| one.id)
             .collect();
-        if left.is_empty() && busy(session, users).await?.1 == 0 {
+        if left.is_empty() && busy(session, clock, users).await?.1 == 0 {
             return Ok(true);
         }
         for id in left {

@@ -8,6 +8,7 @@ use super::flavour::Family;
 use super::markers::{Contents, Home, utc};
 use super::people::{HostRow, busy, host_rows, user_of, users};
 use super::session::{Session, quoted_text};
+use crate::clock::Clock;
 use crate::database::{AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch};
 use crate::fault::Problem;
 use crate::names::{Account, TableName};
@@ -20,13 +21,13 @@ const FOR_EVER_HOURS: u32 = 10 * 365 * 24;
 ///
 /// # Errors
 /// What the server answered.
-pub async fn look(session: &mut Session, home: &Home, declared: &DatabaseSpec) -> Result<DatabaseView, Problem> {
+pub async fn look(session: &mut Session, home: &Home, clock: &Clock, declared: &DatabaseSpec) -> Result<DatabaseView, Problem> {
     let accounts = declared.all_accounts();
     let users = users(&accounts);
     let at = now(session).await?;
     let contents = home.read(session).await?;
     let rows = host_rows(session, &users).await?;
-    let (connections, open_transactions) = busy(session, &users).await?;
+    let (connections, open_transactions) = busy(session, clock, &users).await?;
     let views = accounts.iter().filter_map(|account| {
         let count = connections.get(user_of(account)).copied().unwrap_or(0);
         account_view(account, &rows, count, &contents)

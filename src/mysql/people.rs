@@ -1,11 +1,13 @@
 //! Who is connected, who is locked, and what is still open: the three readings that a fence is made and proven with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mysql_async::prelude::FromRow;
 use mysql_async::{FromRowError, Row};
 
 use super::session::Session;
+use crate::clock::Clock;
 use crate::fault::Problem;
 use crate::names::Account;
 
@@ -30,19 +32,21 @@ pub struct Connection {
     pub id: u64,
     /// Its user.
     pub user: String,
+    /// What it does.
+    pub command: String,
 }
 
 impl Connection {
-    /// Whether it has not said yet who it is.
+    /// Whether it has not been let in yet. The user may be named already, even of a login that is about to be refused.
     pub fn is_logging_in(&self) -> bool {
-        self.user == NOT_YET_LOGGED_IN
+        self.user == NOT_YET_LOGGED_IN || self.command == "Connect"
     }
 }
 
 impl FromRow for Connection {
     fn from_row_opt(mut row: Row) -> Result<Self, FromRowError> {
-        match (row.take::<u64, _>(0), row.take::<Option<String>, _>(1)) {
-            (Some(id), Some(user)) => Ok(Self { id, user: user.unwrap_or_default() }),
+        match (row.take(0), row.take(1), row.take(4)) {
+            (Some(id), Some(user), Some(command)) => Ok(Self { id, user, command }),
             _ => Err(FromRowError(row)),
         }
     }
@@ -81,22 +85,40 @@ pub async fn connections(session: &mut Session) -> Result<Vec<Connection>, Probl
     session.rows("SHOW PROCESSLIST", ()).await
 }
 
+/// How often a connection is looked for again before it counts, and after how long: a refusal takes well under a millisecond.
+const SECOND_LOOKS: u32 = 10;
+const BEFORE_A_SECOND_LOOK: Duration = Duration::from_millis(2);
+
 /// Connections of each user, and how many transactions these users have open, prepared ones of nobody included.
 ///
-/// Transactions are read first: a connection leaves the process list only after its transaction has ended.
+/// Whoever is in one list and not in the next is gone: either it has ended, with its transaction, or it was a login that a lock
+/// refused. Otherwise customers who keep knocking would keep a closed fence unproven. Transactions are read first: a connection
+/// leaves the process list only after its transaction has ended.
 ///
 /// # Errors
 /// What the server answered.
-pub async fn busy(session: &mut Session, users: &BTreeSet<String>) -> Result<(BTreeMap<String, u32>, u32), Problem> {
+pub async fn busy(
+    session: &mut Session,
+    clock: &Clock,
+    users: &BTreeSet<String>,
+) -> Result<(BTreeMap<String, u32>, u32), Problem> {
     let threads: Vec<u64> = session.rows("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx", ()).await?;
-    let connections = connections(session).await?;
-    let mut counts = BTreeMap::new();
-    let mut open = 0;
-    for connection in connections.iter().filter(|connection| users.contains(&connection.user)) {
-        *counts.entry(connection.user.clone()).or_insert(0) += 1;
-        open += u32::from(threads.contains(&connection.id));
+    let mut theirs = connections(session).await?;
+    theirs.retain(|one| users.contains(&one.user) && !one.is_logging_in());
+    for _ in 0..SECOND_LOOKS {
+        if theirs.is_empty() {
+            break;
+        }
+        clock.sleep(BEFORE_A_SECOND_LOOK).await;
+        let now: BTreeSet<u64> = connections(session).await?.iter().map(|one| one.id).collect();
+        theirs.retain(|one| now.contains(&one.id));
     }
+    let mut counts = BTreeMap::new();
+    for one in &theirs {
+        *counts.entry(one.user.clone()).or_insert(0) += 1;
+    }
+    let open = theirs.iter().filter(|one| threads.contains(&one.id)).count();
     // A prepared XA transaction that has lost its connection belongs to nobody: whoever knows its name may commit it.
-    let prepared = session.rows::<Row>("XA RECOVER", ()).await?;
-    Ok((counts, open + u32::try_from(prepared.len()).unwrap_or(u32::MAX)))
+    let prepared = session.rows::<Row>("XA RECOVER", ()).await?.len();
+    Ok((counts, u32::try_from(open + prepared).unwrap_or(u32::MAX)))
 }
