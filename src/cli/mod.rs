@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod exit;
+pub mod parity;
 pub mod plan;
 pub mod rehearse;
 pub mod run;
@@ -43,6 +44,7 @@ enum Verb {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Parity(parity::ParityArgs),
     Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -57,6 +59,7 @@ pub fn main() -> u8 {
         Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Parity(args) => parity::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
