@@ -69,7 +69,8 @@ impl Subject {
         let hash = self.rows.cut_hash();
         let (declared, hash) = match self.is_declared() {
             None => ("0".to_owned(), hash),
-            Some(declared) => (format!("COALESCE(SUM({declared}), 0)"), format!("IF({declared}, 0, {hash})")),
+            // Aggregates pass over NULL. A 0 in its place would make a DECIMAL of the hash, and BIT_XOR cut that to 63 bits.
+            Some(declared) => (format!("COALESCE(SUM({declared}), 0)"), format!("IF({declared}, NULL, {hash})")),
         };
         let sum = if self.key.is_ok() { "''".to_owned() } else { format!("CAST(COALESCE(SUM({hash}), 0) AS CHAR)") };
         format!(
