@@ -4,6 +4,7 @@ pub mod client;
 pub mod exit;
 pub mod parity;
 pub mod plan;
+pub mod quarantine;
 pub mod rehearse;
 pub mod run;
 pub mod schema;
@@ -45,6 +46,7 @@ enum Verb {
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
     Parity(parity::ParityArgs),
+    Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -60,6 +62,7 @@ pub fn main() -> u8 {
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Parity(args) => parity::run(&args),
+        Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),

@@ -11,6 +11,7 @@ pub mod fold;
 pub mod ledger;
 pub mod passage;
 pub mod progress;
+pub mod quarantine;
 pub mod recheck;
 pub mod repair;
 pub mod report;

@@ -12,6 +12,7 @@ use bascule::parity::progress::StateFile;
 use bascule::parity::report::Verdict;
 use bascule::parity::run::{Request, run};
 use bascule::parity::server::Server;
+use bascule::spec::Period;
 use mysql_async::prelude::Queryable;
 
 use crate::fixture::{PAYMENTS, Two, payments, table, told};
@@ -134,7 +135,8 @@ async fn a_comparison_that_is_cut_off_goes_on_where_it_was() {
     two.both(&payments(20_000)).await;
     two.target("UPDATE payments.payments SET amount = 0 WHERE id = 1").await;
     let state = StateFile(two.directory.path().join("two-servers.parity"));
-    // A clock so fast that progress is kept after every chunk.
+    // A clock so fast that progress is kept after every chunk; on it, what was kept is still fresh after an hour of real time.
+    two.migration.spec.validation.max_age = Period::from_secs(3_600_000_000);
     let clock = Clock::scaled("2026-03-02T09:00:00Z".parse().expect("a moment"), 1_000_000);
     let passage = Waited { clock: clock.clone(), wait: Duration::ZERO };
     let request = Request {

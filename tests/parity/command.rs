@@ -78,6 +78,41 @@ async fn the_exit_code_says_equal_different_or_not_found_out_and_the_plan_repair
     assert_eq!(text(&unknown.stdout), "");
 }
 
+#[tokio::test]
+async fn quarantine_saves_exactly_the_rows_that_the_other_side_lacks_and_writes_over_nothing() {
+    let two = Two::start().await;
+    two.both(PAYMENTS).await;
+    two.both(&payments(500)).await;
+    two.target("UPDATE payments.payments SET amount = 7 WHERE id = 3").await;
+    two.target("INSERT INTO payments.payments SELECT 900, 'late', 'c', 9.5, 'EUR', 2, '2026-01-01', '2026-01-01', NULL").await;
+    two.legacy("INSERT INTO payments.payments SELECT 901, 'own', 'c', 9.5, 'EUR', 2, '2026-01-01', '2026-01-01', NULL").await;
+    let spec = spec(&two);
+    let directory = two.directory.path().join("quarantine");
+    let saved = |directory: &Path| {
+        let arguments = ["quarantine", &spec.display().to_string(), "-o", &directory.display().to_string()].map(str::to_owned);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+        command.args(arguments).env("TWO_SERVERS_USER", "root").env("TWO_SERVERS_PASSWORD", "");
+        command.output().expect("the program runs")
+    };
+    let first = saved(&directory);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(directory.join("manifest.json")).expect("a manifest")).expect("JSON");
+    assert_eq!(manifest["files"].as_array().map(Vec::len), Some(1), "{manifest}");
+    let file = manifest["files"][0]["file"].as_str().expect("a file");
+    let rows = std::fs::read_to_string(directory.join(file)).expect("rows");
+    let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), 2, "what only the other side has is not at risk: {rows:?}");
+    assert_eq!((&rows[0]["key"][0], &rows[0]["how"]), (&Value::from("3"), &Value::from("otherValues")));
+    assert_eq!((&rows[0]["givenUp"]["amount"], &rows[0]["stays"]["amount"]), (&Value::from("7.0000"), &Value::from("3.0300")));
+    assert_eq!((&rows[1]["key"][0], &rows[1]["how"]), (&Value::from("900"), &Value::from("missing")));
+    assert_eq!((&rows[1]["givenUp"]["note"], &rows[1]["stays"]), (&Value::Null, &Value::Null));
+
+    let again = saved(&directory);
+    assert_eq!(again.status.code(), Some(3), "what was saved once is not written over");
+    assert!(text(&again.stderr).contains("nothing may be given up before the rows at risk are saved"), "{}", text(&again.stderr));
+}
+
 #[test]
 fn a_bad_spec_is_usage_and_missing_credentials_are_not_found_out() {
     let directory = tempfile::tempdir().expect("a directory");
