@@ -16,7 +16,9 @@ use crate::parity::run::{Request, run as compare};
 use crate::parity::server::Server;
 use crate::spec::{Migration, Phase};
 
-/// Compare the rows of both databases and say exactly which differ. Writes nothing to either.
+/// Compare the rows of both databases and name those that differ
+///
+/// Writes nothing to either.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 equal; 1 something differs; 2 usage, or a bad spec; 3 it could not be found out (a server does not answer, rows kept changing)."

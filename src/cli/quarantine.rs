@@ -10,7 +10,9 @@ use crate::parity::passage::Waited;
 use crate::parity::quarantine::quarantine;
 use crate::parity::run::Request;
 
-/// Save the rows of one side that the other lacks or holds with other values, before that side is given up.
+/// Save the rows that would be lost if one side were given up
+///
+/// These are the rows that the other side lacks, or holds with other values.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 every row at risk is saved; 1 some tables could not be saved; 2 usage, or a bad spec; 3 it could not be found out, and nothing may be given up."
