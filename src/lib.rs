@@ -13,6 +13,7 @@ pub mod lab;
 pub mod migration;
 pub mod mysql;
 pub mod names;
+pub mod parity;
 pub mod rehearsal;
 pub mod sighting;
 pub mod sim;

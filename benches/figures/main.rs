@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock, and is a shell of its own")]
 
 mod daemon;
+mod parity;
 mod settled;
 
 use std::hint::black_box;
@@ -37,17 +38,34 @@ struct Sizes {
     decisions: u32,
     migrations: usize,
     edits: usize,
+    parity_rows: u64,
+    parity_rounds: usize,
 }
 
 impl Sizes {
     /// Enough for figures that repeat within a few percent, in about two minutes.
-    const WHOLE: Self = Self { rehearsals: 20, campaign: 100, decisions: 200_000, migrations: 100, edits: 100 };
+    const WHOLE: Self = Self {
+        rehearsals: 20,
+        campaign: 100,
+        decisions: 200_000,
+        migrations: 100,
+        edits: 100,
+        parity_rows: 1_000_000,
+        parity_rounds: 5,
+    };
     /// Just through.
-    const SMALL: Self = Self { rehearsals: 1, campaign: 1, decisions: 10, migrations: 3, edits: 2 };
+    const SMALL: Self =
+        Self { rehearsals: 1, campaign: 1, decisions: 10, migrations: 3, edits: 2, parity_rows: 10_000, parity_rounds: 1 };
 }
 
 fn main() {
     let sizes = if std::env::args().any(|argument| argument == "--bench") { Sizes::WHOLE } else { Sizes::SMALL };
+    // BASCULE_BENCH_ONLY=parity measures that alone; BASCULE_BENCH_ROWS=5000000 is the size that is promised.
+    let rows = std::env::var("BASCULE_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(sizes.parity_rows);
+    parity::parity(rows, sizes.parity_rounds);
+    if std::env::var("BASCULE_BENCH_ONLY").is_ok_and(|only| only == "parity") {
+        return;
+    }
     let migration = migration(PAYMENTS);
     forward_rehearsal(&migration, sizes);
     campaign_rate(&migration, sizes);

@@ -2,7 +2,9 @@
 
 pub mod client;
 pub mod exit;
+pub mod parity;
 pub mod plan;
+pub mod quarantine;
 pub mod rehearse;
 pub mod run;
 pub mod schema;
@@ -43,6 +45,8 @@ enum Verb {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Parity(parity::ParityArgs),
+    Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -57,6 +61,8 @@ pub fn main() -> u8 {
         Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Parity(args) => parity::run(&args),
+        Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),

@@ -8,6 +8,8 @@ use clap::Args;
 
 use crate::migration::plan::Plan;
 use crate::migration::status::MigrationStatus;
+use crate::parity::quarantine::Manifest;
+use crate::parity::report::Report;
 use crate::rehearsal::campaign::Campaign;
 use crate::rehearsal::verdict::Verdict;
 use crate::sim::profile::FaultProfile;
@@ -45,6 +47,8 @@ pub fn documents() -> Vec<(&'static str, serde_json::Value)> {
         ("fault-profile.schema.json", of::<FaultProfile>()),
         ("rehearsal.schema.json", of::<Verdict>()),
         ("campaign.schema.json", of::<Campaign>()),
+        ("parity.schema.json", of::<Report>()),
+        ("quarantine.schema.json", of::<Manifest>()),
     ]
 }
 

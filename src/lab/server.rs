@@ -161,6 +161,8 @@ fn install(data: &Path, directory: &Path) -> Result<(), ServerError> {
         .args(account_of_this_process())
         .arg(option("datadir", data))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
+        // A server that starts clears its temporary directory of temporary tables, also of those that another is using.
+        .env("TMPDIR", directory)
         .stdin(Stdio::null())
         .stdout(log_file(&log)?)
         .stderr(log_file(&log)?)

@@ -1,68 +1,103 @@
-//! Credentials are named in the spec, and read where they are named: two environment variables, or a file of two lines.
+//! Credentials by reference: the spec says where a user and a password are found, and here they are found.
+//!
+//! They are read each time they are needed, so that a rotated password is used from the next connection on.
 
-use std::path::Path;
+use std::io;
 
 use super::connect::Credentials;
-use crate::fault::{Fault, Problem};
 use crate::spec::CredentialsFrom;
 
-/// Reads what `from` names.
+/// Why credentials were not found. Says where was looked, never what stood there.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// An environment variable is not set, or is not text.
+    #[error(
+        "the environment variable {name} is not set; set {prefix}_USER and {prefix}_PASSWORD, or name a file in `credentialsFrom`"
+    )]
+    NotInEnvironment {
+        /// The variable.
+        name: String,
+        /// The prefix that the spec names.
+        prefix: String,
+    },
+    /// The file cannot be read.
+    #[error("the credentials file {path} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file has no such line.
+    #[error("the credentials file {path} has no line `{field}=...`; it needs two, `user=...` and `password=...`")]
+    NotInFile {
+        /// The file.
+        path: String,
+        /// Which line.
+        field: &'static str,
+    },
+}
+
+/// Finds the user and the password that `from` names, in this process's environment or file system.
 ///
 /// # Errors
-/// `Denied` with the name of what is missing; never with anything that was found.
-pub fn read(from: &CredentialsFrom) -> Result<Credentials, Fault> {
+/// Where nothing was found, and what belongs there.
+pub fn find(from: &CredentialsFrom) -> Result<Credentials, CredentialsError> {
     match from {
-        CredentialsFrom::Env(prefix) => {
-            let (user, password) = (format!("{prefix}_USER"), format!("{prefix}_PASSWORD"));
-            let missing = |name: &str| missing(name, format!("set the environment variables {user} and {password}"));
-            let value = |name: &str| std::env::var(name).map_err(|_| missing(name));
-            Ok(Credentials { user: value(&user)?, password: value(&password)? })
+        CredentialsFrom::Env(prefix) => in_environment(prefix, &|name| std::env::var(name).ok()),
+        CredentialsFrom::File(path) => {
+            let text = std::fs::read_to_string(path);
+            in_file(path, &text.map_err(|source| CredentialsError::Unreadable { path: path.clone(), source })?)
         }
-        CredentialsFrom::File(path) => read_file(Path::new(path)),
     }
 }
 
-fn read_file(path: &Path) -> Result<Credentials, Fault> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        missing(&shown, format!("it cannot be read ({}); write `user=...` and `password=...` there", error.kind()))
-    })?;
-    let field = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix('='));
-    let value = |name: &str| {
-        field(name).map(str::to_owned).ok_or_else(|| missing(&shown, format!("it has no line `{name}=...`; add it")))
+fn in_environment(prefix: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<Credentials, CredentialsError> {
+    let variable = |suffix: &str| {
+        let name = format!("{prefix}_{suffix}");
+        value(&name).ok_or_else(|| CredentialsError::NotInEnvironment { name, prefix: prefix.to_owned() })
     };
-    Ok(Credentials { user: value("user")?, password: value("password")? })
+    Ok(Credentials { user: variable("USER")?, password: variable("PASSWORD")? })
 }
 
-fn missing(name: &str, message: String) -> Fault {
-    let problem = Problem::Denied { code: "CredentialsMissing".to_owned(), message };
-    Fault { attempted: format!("read the credentials {name}"), problem }
+/// Lines of `name=value`; a value is everything behind its `=`, so that a password may hold any character but a line's end.
+fn in_file(path: &str, text: &str) -> Result<Credentials, CredentialsError> {
+    let value = |field: &'static str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let found = lines.find(|(name, _)| name.trim() == field).map(|(_, value)| value.to_owned());
+        found.ok_or_else(|| CredentialsError::NotInFile { path: path.to_owned(), field })
+    };
+    Ok(Credentials { user: value("user")?.trim().to_owned(), password: value("password")? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(text: &str) -> (tempfile::TempDir, CredentialsFrom) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("legacy.credentials");
-        std::fs::write(&path, text).expect("a file");
-        (directory, CredentialsFrom::File(path.display().to_string()))
+    #[test]
+    fn two_variables_of_one_prefix_are_a_user_and_a_password() {
+        let environment = |name: &str| match name {
+            "PAYMENTS_USER" => Some("bascule".to_owned()),
+            "PAYMENTS_PASSWORD" => Some(" a=b ".to_owned()),
+            _ => None,
+        };
+        let found = in_environment("PAYMENTS", &environment).expect("both are set");
+        assert_eq!((found.user.as_str(), found.password.as_str()), ("bascule", " a=b "));
+        let missing = in_environment("OTHER", &environment).expect_err("neither is set").to_string();
+        assert!(missing.contains("OTHER_USER is not set"), "{missing}");
     }
 
     #[test]
-    fn a_file_of_two_lines_is_read_and_a_password_may_hold_anything() {
-        let (_directory, from) = file("user=bascule\npassword=a=b#c \u{fc}\n");
-        let read = read(&from).expect("credentials");
-        assert_eq!((read.user.as_str(), read.password.as_str()), ("bascule", "a=b#c \u{fc}"));
+    fn a_file_of_two_lines_keeps_every_character_of_the_password() {
+        let found = in_file("f", "user = bascule\r\npassword= p=w#' \"\n").expect("both are there");
+        assert_eq!((found.user.as_str(), found.password.as_str()), ("bascule", " p=w#' \""));
     }
 
     #[test]
-    fn what_is_missing_is_named_and_what_is_there_is_not_shown() {
-        let (_directory, from) = file("password=hunter2\n");
-        let fault = read(&from).expect_err("there is no user").to_string();
-        assert!(fault.contains("user=") && !fault.contains("hunter2"), "{fault}");
-        let fault = read(&CredentialsFrom::Env("BASCULE_NOBODY".into())).expect_err("nothing is set").to_string();
-        assert!(fault.contains("BASCULE_NOBODY_USER and BASCULE_NOBODY_PASSWORD"), "{fault}");
+    fn what_is_missing_is_named_and_nothing_that_is_there_is_repeated() {
+        let missing = in_file("/f", "password=canary\nusr=canary\n").expect_err("no user").to_string();
+        assert!(missing.contains("/f has no line `user=...`") && !missing.contains("canary"), "{missing}");
+        let absent = find(&CredentialsFrom::File("/no/such/file".into())).expect_err("no file").to_string();
+        assert!(absent.starts_with("the credentials file /no/such/file cannot be read"), "{absent}");
     }
 }

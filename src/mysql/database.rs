@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::connect::{Address, Credentials};
+use super::connect::Address;
+use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
-use super::{credentials, digest, fence, look, privileges};
+use super::{digest, fence, look, privileges};
 use crate::clock::Clock;
 use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
 use crate::fault::{Fault, Problem};
@@ -64,7 +65,10 @@ impl MySqlDatabase {
 
     async fn open(&self) -> Result<Session, Fault> {
         let declared = self.migration.database(self.side);
-        let credentials: Credentials = credentials::read(&declared.credentials_from)?;
+        let credentials = find(&declared.credentials_from).map_err(|error| Fault {
+            attempted: format!("read the credentials of the {} database", self.side),
+            problem: Problem::Denied { code: "CredentialsMissing".to_owned(), message: error.to_string() },
+        })?;
         let ca_file = declared.tls_ca_file.as_ref().map(PathBuf::from);
         Session::open(&self.address(), &credentials, ca_file.as_deref()).await
     }

@@ -1,6 +1,6 @@
 //! The controller's quick look at the rows: each table folded by the server into a count and a checksum.
 //!
-//! XOR of a linear checksum would miss two values exchanged between rows (`reference/database.md` §4), so that each row goes
+//! XOR of a linear checksum would miss two values exchanged between rows, so that each row goes
 //! through SHA-256. A NULL and the length of each value are part of it, so that no two rows read alike.
 
 use std::collections::BTreeSet;
@@ -41,9 +41,10 @@ pub async fn digest(session: &mut Session, table: &TableName, scope: DigestScope
     let whole = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
     let row: Vec<String> = columns.iter().map(Column::folded).collect();
     let hash = format!("CAST(CONV(LEFT(SHA2(CONCAT({}), 256), 16), 16, 10) AS UNSIGNED)", row.join(", "));
-    // A predicate that is NULL for a row does not declare it.
+    // A predicate that is NULL for a row does not declare it. With 0 in place of NULL the hash would become a signed number, and
+    // lose its highest bit.
     let statement = format!(
-        "SELECT COALESCE(SUM(expected = FALSE), 0), COALESCE(BIT_XOR(IF(expected, 0, hash)), 0), COALESCE(SUM(expected), 0) \
+        "SELECT COALESCE(SUM(expected = FALSE), 0), COALESCE(BIT_XOR(IF(expected, NULL, hash)), 0), COALESCE(SUM(expected), 0) \
          FROM (SELECT COALESCE({declared}, FALSE) AS expected, {hash} AS hash FROM {place} WHERE {whole}) AS folded"
     );
     let answer: Vec<(u64, u64, u64)> = session.rows(&statement, ()).await?;

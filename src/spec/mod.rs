@@ -9,6 +9,7 @@ pub mod code;
 pub mod finding;
 pub mod form;
 pub mod load;
+pub mod parity;
 pub mod period;
 pub mod phase;
 pub mod schema;
@@ -26,6 +27,7 @@ use crate::names::{
     ReplicationInstanceArn, Side, TargetGroupArn, TaskIdentifier,
 };
 
+pub use parity::{Columns, Ledger, Normalised, Parity, Rule};
 pub use period::Period;
 pub use phase::Phase;
 pub use window::MaintenanceWindow;
@@ -432,6 +434,14 @@ pub struct Validation {
     /// Rows on the target that validation traffic made: expected drift.
     #[schemars(length(max = 64))]
     pub declared_writes: Vec<DeclaredWrites>,
+    /// How rows are compared.
+    pub parity: Parity,
+    /// Books that have to balance: sums and counts, group by group.
+    #[schemars(length(max = 32))]
+    pub ledger: Vec<Ledger>,
+    /// Columns that together hold no value twice, such as idempotency keys.
+    #[schemars(length(max = 64))]
+    pub unique: Vec<Columns>,
 }
 
 impl Default for Validation {
@@ -442,6 +452,9 @@ impl Default for Validation {
             interval: Period::from_secs(15 * 60),
             max_age: Period::from_secs(2 * 3600),
             declared_writes: Vec::new(),
+            parity: Parity::default(),
+            ledger: Vec::new(),
+            unique: Vec::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     credentials_are_named,
     encrypted,
     declared_writes_are_inside,
+    compared_tables_are_inside,
 ];
 
 /// Both databases with their paths.
@@ -232,25 +233,33 @@ fn encrypted(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-fn declared_writes_are_inside(migration: &Migration, findings: &mut Vec<Finding>) {
+/// A table's name that is none of the schemas that move.
+fn outside(migration: &Migration, path: &str, table: &str) -> Option<Finding> {
     let schemas = &migration.spec.target.database.schemas;
+    let inside =
+        table.split_once('.').is_some_and(|(schema, table)| schemas.iter().any(|known| known == schema) && is_schema_name(table));
+    when(!inside, || {
+        let found = format!("{} is not a table of a schema that moves", quoted(table));
+        let accepted = "`schema.table`, with a schema of `spec.target.database.schemas`";
+        Finding::new(Code::UndeclaredSchema, &format!("{path}.table"), found, accepted, "write both names, with a dot between")
+    })
+}
+
+fn compared_tables_are_inside(migration: &Migration, findings: &mut Vec<Finding>) {
+    let validation = &migration.spec.validation;
+    let ledger = validation.ledger.iter().map(|ledger| &ledger.table).enumerate().map(|at| ("ledger", at));
+    let unique = validation.unique.iter().map(|unique| &unique.table).enumerate().map(|at| ("unique", at));
+    let exclude = validation.parity.exclude.iter().map(|columns| &columns.table).enumerate().map(|at| ("parity.exclude", at));
+    let normalise = validation.parity.normalise.iter().map(|rule| &rule.table).enumerate().map(|at| ("parity.normalise", at));
+    for (list, (index, table)) in ledger.chain(unique).chain(exclude).chain(normalise) {
+        findings.extend(outside(migration, &format!("spec.validation.{list}[{index}]"), table));
+    }
+}
+
+fn declared_writes_are_inside(migration: &Migration, findings: &mut Vec<Finding>) {
     for (index, declared) in migration.spec.validation.declared_writes.iter().enumerate() {
         let path = format!("spec.validation.declaredWrites[{index}]");
-        let inside = declared
-            .table
-            .split_once('.')
-            .is_some_and(|(schema, table)| schemas.iter().any(|known| known == schema) && is_schema_name(table));
-        findings.extend(when(!inside, || {
-            let found = format!("{} is not a table of a schema that moves", quoted(&declared.table));
-            let accepted = "`schema.table`, with a schema of `spec.target.database.schemas`";
-            Finding::new(
-                Code::UndeclaredSchema,
-                &format!("{path}.table"),
-                found,
-                accepted,
-                "write both names, with a dot between",
-            )
-        }));
+        findings.extend(outside(migration, &path, &declared.table));
         // The condition becomes part of a statement; these have no business in one.
         let ends_statement = [";", "--", "#", "/*"].iter().find(|mark| declared.predicate.contains(**mark));
         if let Some(mark) = ends_statement {

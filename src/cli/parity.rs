@@ -1,0 +1,139 @@
+//! `bascule parity`: compares both databases by hand.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Output, exit, on_runtime, read_spec};
+use crate::clock::Clock;
+use crate::mysql::connect::Address;
+use crate::mysql::credentials::find;
+use crate::names::Side;
+use crate::parity::passage::Waited;
+use crate::parity::progress::StateFile;
+use crate::parity::repair;
+use crate::parity::report::{Report, Verdict};
+use crate::parity::run::{Request, run as compare};
+use crate::parity::server::Server;
+use crate::spec::{Migration, Phase};
+
+/// Compare the rows of both databases and name those that differ
+///
+/// Writes nothing to either.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 equal; 1 something differs; 2 usage, or a bad spec; 3 it could not be found out (a server does not answer, rows kept changing)."
+)]
+pub struct ParityArgs {
+    /// The Migration file.
+    file: PathBuf,
+    /// Only this table, as `schema.table`.
+    #[arg(long)]
+    table: Option<String>,
+    /// Print the SQL that would make the side that is written to like its source. It is never executed.
+    #[arg(long)]
+    repair_plan: bool,
+    /// How long to wait before a row that differs is looked at again, in seconds; twice `maxLag` unless it is given.
+    #[arg(long, value_name = "SECONDS")]
+    settle: Option<u64>,
+    /// Where progress is kept, so that a comparison that is cut off goes on where it was.
+    #[arg(long, default_value = "state", value_name = "DIR")]
+    state: PathBuf,
+    /// Text for people, JSON for machines.
+    #[arg(long, short, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// Both servers of a migration, with their credentials.
+pub fn servers(migration: &Migration) -> Result<[Server; 2], String> {
+    let server = |side| {
+        let database = migration.database(side);
+        let port = u16::try_from(database.port).map_err(|_| format!("{} is no TCP port", database.port))?;
+        let credentials = find(&database.credentials_from).map_err(|error| format!("{side}: {error}"))?;
+        let address = Address { host: database.host.clone(), port, tls: database.tls };
+        Ok::<_, String>(Server { side, address, credentials, ca_file: database.tls_ca_file.as_ref().map(PathBuf::from) })
+    };
+    Ok([server(Side::Legacy)?, server(Side::Target)?])
+}
+
+/// The side that writes flow from while a migration is at `phase`, and how long they may take.
+pub fn flow(migration: &Migration) -> (Side, Duration) {
+    let replication = &migration.spec.replication;
+    match migration.spec.phase {
+        Phase::CutOver | Phase::Completed => (Side::Target, replication.reverse.max_lag.duration()),
+        Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed | Phase::RolledBack => {
+            (Side::Legacy, replication.forward.max_lag.duration())
+        }
+    }
+}
+
+/// Runs it.
+pub fn run(args: &ParityArgs) -> u8 {
+    let migration = match read_spec(&args.file) {
+        Ok(migration) => migration,
+        Err(_) => return 2,
+    };
+    let servers = match servers(&migration) {
+        Ok(servers) => servers,
+        Err(why) => return unknown(&why),
+    };
+    on_runtime(async {
+        let clock = Clock::system();
+        let (source, max_lag) = flow(&migration);
+        let wait = args.settle.map_or(max_lag * 2, Duration::from_secs);
+        let passage = Waited { clock: clock.clone(), wait };
+        let state = state_file(&args.state, &migration);
+        let only = args.table.as_deref();
+        let request = Request {
+            migration: &migration,
+            servers: &servers,
+            only,
+            source,
+            passage: &passage,
+            state: Some(&state),
+            clock: &clock,
+        };
+        match compare(&request, &mut |line| eprintln!("{line}")).await {
+            Ok(report) if report.tables.is_empty() => unknown(&nothing(args)),
+            Ok(report) => told(args, &request, &report).await,
+            Err(fault) => unknown(&fault.to_string()),
+        }
+    })
+}
+
+async fn told(args: &ParityArgs, request: &Request<'_>, report: &Report) -> u8 {
+    match args.output {
+        Output::Text => print!("{report}"),
+        Output::Json => exit::print_json(report),
+    }
+    if args.repair_plan {
+        match repair::plan(request, report).await {
+            // Beside JSON the plan would make the output unreadable for programs.
+            Ok(plan) if args.output == Output::Json => eprint!("{plan}"),
+            Ok(plan) => print!("\n{plan}"),
+            Err(fault) => return unknown(&fault.to_string()),
+        }
+    }
+    match report.verdict {
+        Verdict::Equal => 0,
+        Verdict::Differs => 1,
+        Verdict::Unknown => 3,
+    }
+}
+
+fn state_file(directory: &Path, migration: &Migration) -> StateFile {
+    StateFile(directory.join(format!("{}.parity", migration.name())))
+}
+
+fn nothing(args: &ParityArgs) -> String {
+    match &args.table {
+        Some(table) => format!("neither side has a table {table} in a schema that moves; write it as `schema.table`"),
+        None => {
+            "neither side has any table in the schemas that move; see whether the account may read them (GRANT SELECT)".into()
+        }
+    }
+}
+
+fn unknown(why: &str) -> u8 {
+    exit::failed(why);
+    3
+}

@@ -1,0 +1,231 @@
+//! Quarantine: before a rollback that would leave rows behind, exactly those rows, saved where a person can find them.
+//!
+//! One file a table, one row a line, in JSON: its key, how it differs, and its values on the side that is given up and on the
+//! side that stays, each as the text that the database would write (`null` is NULL; what is no UTF-8 is in hexadecimal behind
+//! `0x`). Beside it `manifest.json` says what is in the directory, with the SHA-256 of each file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::chunks::{KeyValue, Range, SharedKey};
+use super::fold::{Subject, fold};
+use super::rows::{Values, hashes_of, next_bound, values_by_key};
+use super::run::{Request, pairs, subject};
+use super::server::Hand;
+use crate::fault::Fault;
+use crate::names::Side;
+
+/// Values of so many rows are held in memory at once.
+const ROWS_AT_ONCE: usize = 100;
+
+/// What was saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The migration's name.
+    pub migration: String,
+    /// The side that is given up: the one whose rows would be left behind.
+    pub given_up: Side,
+    /// When the first row was read.
+    pub began: Timestamp,
+    /// One file a table with rows at risk.
+    pub files: Vec<Saved>,
+    /// Tables whose rows could not be told apart, and why: they have to be saved by other means before the flip.
+    pub not_saved: BTreeMap<String, String>,
+}
+
+/// One file of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// `schema.table`
+    pub table: String,
+    /// Its name in the directory.
+    pub file: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Why rows were not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum QuarantineError {
+    /// A server does not answer.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// A file could not be written.
+    #[error("{path} cannot be written: {source}; nothing may be given up before the rows at risk are saved")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A file under way.
+struct Sheet {
+    path: PathBuf,
+    writer: BufWriter<File>,
+    digest: Sha256,
+    rows: u64,
+}
+
+impl Sheet {
+    /// A file that does not exist yet: what was saved once is never written over.
+    fn create(path: PathBuf) -> Result<Self, QuarantineError> {
+        match File::create_new(&path) {
+            Ok(file) => Ok(Self { path, writer: BufWriter::new(file), digest: Sha256::new(), rows: 0 }),
+            Err(source) => Err(QuarantineError::Io { path, source }),
+        }
+    }
+
+    fn write(&mut self, row: &Value) -> Result<(), QuarantineError> {
+        let line = format!("{row}\n");
+        self.digest.update(line.as_bytes());
+        self.rows += 1;
+        self.writer.write_all(line.as_bytes()).map_err(|source| QuarantineError::Io { path: self.path.clone(), source })
+    }
+
+    /// On the disk, not only in its cache.
+    fn finish(mut self, table: String, file: String) -> Result<Saved, QuarantineError> {
+        let synced = self.writer.flush().and_then(|()| self.writer.get_ref().sync_all());
+        synced.map_err(|source| QuarantineError::Io { path: self.path, source })?;
+        let sha256 = self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Saved { table, file, rows: self.rows, sha256 })
+    }
+}
+
+/// Saves into `directory` every row of `request.source`, the side that is given up, that the other side lacks or holds with
+/// other values. Both sides are to be fenced: rows on their way would be saved as well, which does no harm.
+///
+/// # Errors
+/// What stood in the way; the directory then holds no manifest, and nothing may be given up.
+pub async fn quarantine(request: &Request<'_>, directory: &Path) -> Result<Manifest, QuarantineError> {
+    fs::create_dir_all(directory).map_err(|source| QuarantineError::Io { path: directory.to_owned(), source })?;
+    let began = request.clock.now();
+    let (mut files, mut not_saved) = (Vec::new(), BTreeMap::new());
+    for (number, (name, sides)) in pairs(request).await?.into_iter().enumerate() {
+        let table = name.to_string();
+        let (legacy, target) = match sides {
+            [Some(legacy), Some(target)] => (legacy, target),
+            _ => {
+                not_saved.insert(table, "it is on one side only".to_owned());
+                continue;
+            }
+        };
+        let subject = match subject(request.migration, &legacy, &target) {
+            Ok(subject) => subject,
+            Err(unlike) => {
+                not_saved.insert(table, unlike.to_string());
+                continue;
+            }
+        };
+        let key = match &subject.key {
+            Ok(key) => key.clone(),
+            Err(why) => {
+                not_saved.insert(table, why.clone());
+                continue;
+            }
+        };
+        // Names of tables may hold what names of files may not.
+        let plain: String = table.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+        let file = format!("{number:03}-{plain}.ndjson");
+        let path = directory.join(&file);
+        let mut sheet = Sheet::create(path.clone())?;
+        save_table(request, &subject, &key, &mut sheet).await?;
+        let saved = sheet.finish(table, file)?;
+        if saved.rows > 0 {
+            files.push(saved);
+        } else {
+            fs::remove_file(&path).map_err(|source| QuarantineError::Io { path, source })?;
+        }
+    }
+    let manifest =
+        Manifest { migration: request.migration.name().to_string(), given_up: request.source, began, files, not_saved };
+    let path = directory.join("manifest.json");
+    let written = File::create_new(&path).and_then(|mut file| {
+        file.write_all(format!("{:#}\n", json!(manifest)).as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|source| QuarantineError::Io { path, source })?;
+    Ok(manifest)
+}
+
+/// Walks the chunks of the side that is given up, and saves the rows of those that differ.
+async fn save_table(request: &Request<'_>, subject: &Subject, key: &SharedKey, sheet: &mut Sheet) -> Result<(), QuarantineError> {
+    let (given_up, stays) = match request.source {
+        Side::Legacy => (0, 1),
+        Side::Target => (1, 0),
+    };
+    let mut from = request.servers[given_up].open().await?;
+    let mut to = request.servers[stays].open().await?;
+    let chunk_rows = request.migration.spec.validation.parity.chunk_rows;
+    let mut range = Range::default();
+    loop {
+        range.through =
+            next_bound(&mut from, subject, key, &Range { after: range.after.clone(), through: None }, chunk_rows).await?;
+        let (ours, theirs) = tokio::join!(fold(&mut from, subject, &range), fold(&mut to, subject, &range));
+        let (ours, theirs) = (ours?, theirs?);
+        if ours.rows > 0 && !ours.same_rows(&theirs) {
+            // Only rows that this side has can be lost, and of these there is one chunk: the other side's are looked up.
+            let hashes = hashes_of(&mut from, subject, key, &range).await?;
+            let keys: Vec<&KeyValue> = hashes.keys().collect();
+            let others = super::rows::hashes_by_key(&mut to, subject, key, &keys).await?;
+            let at_risk: BTreeSet<&KeyValue> = keys.into_iter().filter(|key| hashes.get(key) != others.get(key)).collect();
+            save_rows(&mut from, &mut to, subject, key, &at_risk, sheet).await?;
+        }
+        match range.through.take() {
+            Some(bound) => range.after = Some(bound),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn save_rows(
+    from: &mut Hand,
+    to: &mut Hand,
+    subject: &Subject,
+    key: &SharedKey,
+    at_risk: &BTreeSet<&KeyValue>,
+    sheet: &mut Sheet,
+) -> Result<(), QuarantineError> {
+    let keys: Vec<&KeyValue> = at_risk.iter().copied().collect();
+    for some in keys.chunks(ROWS_AT_ONCE) {
+        let ours = values_by_key(from, subject, key, some).await?;
+        let theirs = values_by_key(to, subject, key, some).await?;
+        for row in some {
+            let Some(values) = ours.get(row) else { continue };
+            let stays = theirs.get(row).map(|values| named(subject, values));
+            sheet.write(&json!({
+                "table": subject.tables[0].name.to_string(),
+                "key": row.0,
+                "how": if stays.is_some() { "otherValues" } else { "missing" },
+                "givenUp": named(subject, values),
+                "stays": stays,
+            }))?;
+        }
+    }
+    Ok(())
+}
+
+/// Values under the names of their columns.
+fn named(subject: &Subject, values: &Values) -> BTreeMap<String, Value> {
+    let text = |value: &Option<Vec<u8>>| match value {
+        None => Value::Null,
+        Some(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => json!(text),
+            Err(_) => json!(format!("0x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())),
+        },
+    };
+    subject.rows.columns.iter().zip(values).map(|(column, value)| (column.name.clone(), text(value))).collect()
+}

@@ -1,0 +1,163 @@
+//! The second look: a row that differs counts only when it cannot be a row on its way.
+//!
+//! A row is read on the source; then everything that the source had committed arrives; then the row is read on the other side,
+//! and on the source once more. If the source did not change meanwhile and the other side differs from it, that is no lag. It
+//! has to be seen twice in a row with the same two rows, because a value may change and change back between two reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chunks::{KeyValue, SharedKey};
+use super::fold::Subject;
+use super::passage::{Passage, Passed};
+use super::rows::hashes_by_key;
+use super::server::Hand;
+use crate::fault::Fault;
+use crate::names::Side;
+
+/// Two looks settle a still row. A row that changes through five waits for replication is a busy one, and is left alone.
+pub const LOOKS: u32 = 5;
+
+/// A row on legacy and on target: its hash, or `None` where it is not there.
+pub type Both = [Option<String>; 2];
+
+/// What the looks came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Rows that differ for certain, as they were at last.
+    pub differing: BTreeMap<KeyValue, Both>,
+    /// Rows that were equal at last.
+    pub arrived: BTreeSet<KeyValue>,
+    /// Rows about which nothing can be said.
+    pub in_flight: BTreeSet<KeyValue>,
+}
+
+/// One doubtful thing: what was seen of it at the last look, if that was a sound difference.
+pub type Doubts<K> = BTreeMap<K, Option<Both>>;
+
+/// What one look makes of one doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The same on both sides.
+    Equal,
+    /// Different twice in a row.
+    Certain(Both),
+    /// To be looked at again; what a next look has to see again.
+    Open(Option<Both>),
+}
+
+/// Judges one look: the source before, the other side, the source after; and what the last look saw. Pure.
+pub fn judge(
+    source: Side,
+    before: Option<&String>,
+    other: Option<&String>,
+    after: Option<&String>,
+    last: Option<&Both>,
+) -> Finding {
+    if before != after {
+        return Finding::Open(None);
+    }
+    if other == after {
+        return Finding::Equal;
+    }
+    let seen = match source {
+        Side::Legacy => [after.cloned(), other.cloned()],
+        Side::Target => [other.cloned(), after.cloned()],
+    };
+    if last == Some(&seen) { Finding::Certain(seen) } else { Finding::Open(Some(seen)) }
+}
+
+/// Looks at `suspects` again until each is settled or has been looked at often enough.
+///
+/// # Errors
+/// A fault, where a server does not answer.
+pub async fn settle(
+    hands: &mut [Hand; 2],
+    subject: &Subject,
+    key: &SharedKey,
+    source: Side,
+    suspects: BTreeSet<KeyValue>,
+    passage: &dyn Passage,
+) -> Result<Settled, Fault> {
+    let mut settled = Settled::default();
+    let mut doubts: Doubts<KeyValue> = suspects.into_iter().map(|key| (key, None)).collect();
+    let (from, to) = match source {
+        Side::Legacy => (0, 1),
+        Side::Target => (1, 0),
+    };
+    for _ in 0..LOOKS {
+        if doubts.is_empty() {
+            break;
+        }
+        let keys: Vec<KeyValue> = doubts.keys().cloned().collect();
+        let keys: Vec<&KeyValue> = keys.iter().collect();
+        let before = hashes_by_key(&mut hands[from], subject, key, &keys).await?;
+        let passed = passage.pass(source).await?;
+        let other = hashes_by_key(&mut hands[to], subject, key, &keys).await?;
+        let after = hashes_by_key(&mut hands[from], subject, key, &keys).await?;
+        for key in keys {
+            let last = doubts.get(key).and_then(Option::as_ref);
+            let mut finding = judge(source, before.get(key), other.get(key), after.get(key), last);
+            if passed == Passed::NotYet && finding != Finding::Equal {
+                finding = Finding::Open(None);
+            }
+            match finding {
+                Finding::Equal => {
+                    settled.arrived.insert(key.clone());
+                    doubts.remove(key);
+                }
+                Finding::Certain(both) => {
+                    settled.differing.insert(key.clone(), both);
+                    doubts.remove(key);
+                }
+                Finding::Open(seen) => {
+                    doubts.insert(key.clone(), seen);
+                }
+            }
+        }
+        if passed == Passed::NotYet {
+            // Whoever did not arrive in all that time will not arrive in four times that time.
+            break;
+        }
+    }
+    settled.in_flight.extend(doubts.into_keys());
+    Ok(settled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    fn judged(before: &str, other: &str, after: &str, last: Option<&Both>) -> Finding {
+        judge(Side::Legacy, text(before).as_ref(), text(other).as_ref(), text(after).as_ref(), last)
+    }
+
+    #[test]
+    fn a_row_that_arrived_is_equal() {
+        assert_eq!(judged("new", "new", "new", None), Finding::Equal);
+    }
+
+    #[test]
+    fn a_difference_is_certain_only_when_it_is_seen_twice() {
+        let seen = [text("a"), text("b")];
+        assert_eq!(judged("a", "b", "a", None), Finding::Open(Some(seen.clone())));
+        assert_eq!(judged("a", "b", "a", Some(&seen)), Finding::Certain(seen.clone()));
+        assert_eq!(judged("a", "c", "a", Some(&seen)), Finding::Open(Some([text("a"), text("c")])), "the other side moved");
+    }
+
+    #[test]
+    fn a_source_that_changes_under_the_look_proves_nothing() {
+        let seen = [text("a"), text("b")];
+        assert_eq!(judged("a", "b", "c", Some(&seen)), Finding::Open(None));
+    }
+
+    #[test]
+    fn a_missing_row_is_judged_like_any_other_and_sides_keep_their_places() {
+        let seen = [None, text("x")];
+        assert_eq!(judge(Side::Target, text("x").as_ref(), None, text("x").as_ref(), Some(&seen)), Finding::Certain(seen));
+        assert_eq!(judge(Side::Target, None, None, None, None), Finding::Equal);
+    }
+}

@@ -1,0 +1,8 @@
+//! Parity between two real servers: what differs is found exactly, and nothing else is said to differ.
+
+mod bad_days;
+mod command;
+mod fixture;
+mod in_flight;
+mod planted;
+mod shapes;
