@@ -1,3 +1,4 @@
-//! The lab: real database servers in a directory that goes with them.
+//! The lab: real database servers in a directory that goes with them, and everything that happens on them.
 
+pub mod mover;
 pub mod server;
