@@ -1,4 +1,5 @@
 //! The lab: real database servers in a directory that goes with them, and everything that happens on them.
 
 pub mod mover;
+pub mod proof;
 pub mod server;

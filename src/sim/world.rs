@@ -11,6 +11,7 @@ use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
 use super::dms::Dms;
 use super::dms::mover::Note;
+use super::dms::outside::DataPlane;
 use super::elb::Elb;
 use super::faults::Faults;
 use super::humans::{Humans, Reach};
@@ -64,6 +65,8 @@ pub struct World {
     faults: Faults,
     now: Timestamp,
     public: PublicAnswer,
+    /// What became of the writer, for databases that are none of this world's.
+    pub writer_effects: Vec<RdsEffect>,
     /// Chance at the databases' seams.
     pub(super) seam_rng: fastrand::Rng,
 }
@@ -94,6 +97,7 @@ impl World {
             faults: Faults::new(profile, fork(9)),
             seam_rng: fork(10),
             now: start,
+            writer_effects: Vec::new(),
             public: answer,
             route53,
             databases,
@@ -172,6 +176,9 @@ impl World {
 
     /// The rules look, if there can be anything to see.
     pub(super) fn watch(&mut self) {
+        if self.setting.data_plane == DataPlane::Outside {
+            return;
+        }
         let writes = (self.writes_now(Side::Legacy), self.writes_now(Side::Target));
         let target_commits = self.databases.target.application_commits;
         if self.monitor.is_unchanged(writes, target_commits) {
@@ -211,6 +218,7 @@ impl World {
 
     fn take_rds_effects(&mut self, actor: Actor) {
         for effect in self.rds.step(self.now) {
+            self.writer_effects.push(effect.clone());
             match effect {
                 RdsEffect::WriterRebooting { .. } => {
                     let in_window = self.setting.migration.spec.binlog.maintenance_window.is_open(self.now);

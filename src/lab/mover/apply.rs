@@ -90,7 +90,10 @@ impl Writer {
                     Change::Update(..) | Change::Delete(_) => job.policies.update,
                 };
                 let mut view = lock(view);
-                let progress = view.tables.iter_mut().find(|progress| progress.name == table);
+                let mut progress = view.tables.iter_mut().find(|progress| progress.name == table);
+                if let Some(progress) = &mut progress {
+                    progress.last_error = Some(why.clone());
+                }
                 match (policy, progress) {
                     (ErrorPolicy::SuspendTable, Some(progress)) => progress.state = TableState::Error,
                     (ErrorPolicy::Skip, Some(progress)) => {

@@ -118,6 +118,8 @@ pub struct TableView {
     pub skipped: u64,
     /// How often it was loaded again.
     pub reloads: u32,
+    /// What the server said of the last row that did not fit.
+    pub last_error: Option<String>,
     /// Transactions up to here are in the loaded rows.
     from: Option<BinlogPosition>,
 }
@@ -125,7 +127,7 @@ pub struct TableView {
 impl TableView {
     /// A table in this state of which nothing was moved yet.
     fn new(name: &TableName, state: TableState) -> Self {
-        Self { name: name.clone(), state, full_load_rows: 0, applied: (0, 0), skipped: 0, reloads: 0, from: None }
+        Self { name: name.clone(), state, full_load_rows: 0, applied: (0, 0), skipped: 0, reloads: 0, last_error: None, from: None }
     }
 
     /// Whether it takes a transaction that ends here.

@@ -17,6 +17,8 @@ pub enum Kind {
     Binary(usize),
     /// `BIT`: big-endian bytes.
     Bit,
+    /// `SET`: a mask, little-endian.
+    Set,
     /// `TIMESTAMP`: seconds since 1970, as text.
     Timestamp,
     /// `YEAR`: 0000 comes as 1900, which is no YEAR.
@@ -132,7 +134,11 @@ impl Shape {
 
     /// `SELECT` of all rows with all columns.
     pub fn read(&self) -> String {
-        let names: Vec<String> = self.columns.iter().map(|column| quoted(&column.name)).collect();
+        let read = |column: &Column| match &column.charset {
+            Some(_) => format!("HEX({})", quoted(&column.name)),
+            None => quoted(&column.name),
+        };
+        let names: Vec<String> = self.columns.iter().map(read).collect();
         format!("SELECT {} FROM {}", names.join(", "), full_name(&self.name))
     }
 
@@ -153,10 +159,11 @@ impl Shape {
 }
 
 impl Column {
-    /// Where its value goes in a statement. Bytes of another character set are named as such, and not converted.
+    /// Where its value goes in a statement. Text in another character set goes as hexadecimal digits: its bytes are no
+    /// text to this session.
     fn place(&self) -> String {
         match &self.charset {
-            Some(charset) => format!("CONVERT(CAST(? AS BINARY) USING {charset})"),
+            Some(charset) => format!("CONVERT(UNHEX(?) USING {charset})"),
             None => "?".to_owned(),
         }
     }
@@ -171,6 +178,7 @@ fn kind(data_type: &str, column_type: &str, octets: Option<u64>) -> Kind {
         "bigint" => 8,
         "binary" => return Kind::Binary(octets.and_then(|octets| usize::try_from(octets).ok()).unwrap_or(0)),
         "bit" => return Kind::Bit,
+        "set" => return Kind::Set,
         "timestamp" => return Kind::Timestamp,
         "year" => return Kind::Year,
         _ => return Kind::Plain,

@@ -25,6 +25,7 @@ pub fn from_log(column: &Column, value: &BinlogValue<'_>) -> Result<Value, Unrea
     };
     Ok(match (column.kind, value) {
         (_, Value::NULL) => Value::NULL,
+        (Kind::Plain, Value::Bytes(bytes)) if column.charset.is_some() => Value::Bytes(hexadecimal(&bytes)),
         (Kind::Signed(bytes), value) => Value::Int(signed(bits(&value).ok_or_else(|| unreadable("no integer"))?, bytes)),
         (Kind::Unsigned(bytes), value) => Value::UInt(unsigned(bits(&value).ok_or_else(|| unreadable("no integer"))?, bytes)),
         (Kind::Timestamp, Value::Bytes(text)) => timestamp(&text).ok_or_else(|| unreadable("no time"))?,
@@ -34,6 +35,7 @@ pub fn from_log(column: &Column, value: &BinlogValue<'_>) -> Result<Value, Unrea
         }
         (Kind::Year, Value::Bytes(text)) if text == b"1900" => Value::Int(0),
         (Kind::Bit, value) => bit(value),
+        (Kind::Set, Value::Bytes(bytes)) => Value::UInt(folded(bytes.iter().rev())),
         (_, value) => value,
     })
 }
@@ -42,7 +44,7 @@ pub fn from_log(column: &Column, value: &BinlogValue<'_>) -> Result<Value, Unrea
 pub fn from_select(column: &Column, value: Value) -> Value {
     match column.kind {
         Kind::Bit => bit(value),
-        Kind::Signed(_) | Kind::Unsigned(_) | Kind::Binary(_) | Kind::Timestamp | Kind::Year | Kind::Plain => value,
+        Kind::Signed(_) | Kind::Unsigned(_) | Kind::Binary(_) | Kind::Set | Kind::Timestamp | Kind::Year | Kind::Plain => value,
     }
 }
 
@@ -69,9 +71,18 @@ fn signed(bits: u64, bytes: u32) -> i64 {
 /// As a number, which compares and assigns alike; as bytes, a comparison would take it for text.
 fn bit(value: Value) -> Value {
     match value {
-        Value::Bytes(bytes) => Value::UInt(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))),
+        Value::Bytes(bytes) => Value::UInt(folded(bytes.iter())),
         other => other,
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>().into_bytes()
+}
+
+/// Bytes, the highest first, as a number.
+fn folded<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
+    bytes.fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// `1700000000.123456` as a date in UTC, which is the session's time zone. Zero is the zero date.
