@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::book::{Acknowledgement, Book, Switch};
+pub use self::book::{Acknowledgement, Book, Style, Switch};
 use self::payer::Payer;
 use crate::clock::Clock;
 use crate::mysql::connect::{Address, Credentials};

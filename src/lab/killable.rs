@@ -1,0 +1,64 @@
+//! A database as a controller reaches it that may be killed on either side of every verb.
+
+use std::sync::Arc;
+
+use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
+use crate::names::{Account, MarkerId, Side};
+use crate::sim::crash::{CrashSwitch, Place};
+
+/// A database behind a switch.
+#[derive(Debug)]
+pub struct Killable {
+    inner: Arc<dyn Database>,
+    crash: CrashSwitch,
+}
+
+impl Killable {
+    /// `inner`, whose caller `crash` may kill.
+    pub fn new(inner: Arc<dyn Database>, crash: CrashSwitch) -> Self {
+        Self { inner, crash }
+    }
+
+    fn verb<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        Box::pin(async move {
+            self.crash.place(Place::BeforeVerb);
+            let answered = answer.await;
+            self.crash.place(Place::AfterVerb);
+            answered
+        })
+    }
+}
+
+impl Database for Killable {
+    fn side(&self) -> Side {
+        self.inner.side()
+    }
+
+    fn look(&self) -> Answer<'_, DatabaseView> {
+        self.verb(self.inner.look())
+    }
+
+    fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {
+        self.verb(self.inner.beat(epoch))
+    }
+
+    fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
+        self.verb(self.inner.close_fence(epoch, accounts))
+    }
+
+    fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
+        self.verb(self.inner.open_fence(epoch, accounts))
+    }
+
+    fn write_marker<'a>(&'a self, epoch: Epoch, marker: &'a MarkerId) -> Answer<'a, ()> {
+        self.verb(self.inner.write_marker(epoch, marker))
+    }
+
+    fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()> {
+        self.verb(self.inner.set_binlog_retention(epoch, hours))
+    }
+
+    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
+        self.verb(self.inner.digest_tables(scope))
+    }
+}
