@@ -5,6 +5,7 @@
 
 pub mod bridge;
 pub mod customers;
+pub mod database;
 pub mod derive;
 pub mod killable;
 pub mod mover;
@@ -25,12 +26,14 @@ use tokio::task::JoinHandle;
 
 use self::bridge::{Bridge, Mishap};
 use self::customers::{Book, Customers, Shop, Switch};
+use self::database::LabDatabase;
 use self::derive::{LabSpec, derive};
 use self::mover::Trouble;
 use self::proof::{RowsOf, rows_of};
 use self::report::{LabReport, TablePair, count};
 use self::server::{Server, ServerError};
 use crate::clock::Clock;
+use crate::database::Database;
 use crate::mysql::connect::{Address, Credentials, connect};
 use crate::names::Side;
 use crate::sim::dms::outside::DataPlane;
@@ -122,6 +125,11 @@ impl Lab {
     /// Lets something happen. A lab whose bridge has died says so at its end.
     pub fn happen(&self, mishap: Mishap) {
         _ = self.mishaps.send(mishap);
+    }
+
+    /// A side's database, as the controller reaches it.
+    pub fn database(&self, side: Side, clock: &Clock) -> Arc<dyn Database> {
+        Arc::new(LabDatabase::new(side, self.address(side).clone(), clock.clone(), &self.spec.migration))
     }
 
     /// Where a side's server listens.
@@ -218,10 +226,13 @@ fn numbers(offset: u32) -> [String; 3] {
     [format!("--server-id={offset}"), "--auto-increment-increment=2".to_owned(), format!("--auto-increment-offset={offset}")]
 }
 
+/// Two weeks: longer than any rehearsal, as an operator would have set it before a migration.
+const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
+
 /// Legacy has always written a log.
 fn legacy_options() -> Vec<String> {
     let log = ROW_LOG.map(str::to_owned);
-    numbers(2).into_iter().chain(log).chain([QUICK_COMMITS.to_owned()]).collect()
+    numbers(2).into_iter().chain(log).chain([QUICK_COMMITS.to_owned(), LEGACY_RETENTION.to_owned()]).collect()
 }
 
 /// The target writes none until its parameter group says so and it is restarted.

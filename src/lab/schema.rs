@@ -51,6 +51,17 @@ pub fn tables(migration: &Migration) -> Vec<TableName> {
     TABLES.iter().map(|(table, _)| TableName::new(schema, *table)).collect()
 }
 
+/// The column that says when a row changed last, as SQL; `NULL` where rows never change, nothing where only the rows' end
+/// state can be compared.
+pub fn changed_at(table: &str) -> Option<&'static str> {
+    match table {
+        PAYMENTS => Some("updated_at"),
+        "ledger_entries" => Some("booked_at"),
+        "customers" | "audit" => Some("NULL"),
+        _ => None,
+    }
+}
+
 /// The schema that they are in.
 pub fn schema(migration: &Migration) -> &str {
     migration.spec.legacy.database.schemas.first().map_or("payments", String::as_str)

@@ -74,8 +74,8 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, Default)]
 struct Pauses {
     last: Option<(Side, Timestamp)>,
-    to_target: Option<Duration>,
-    to_legacy: Option<Duration>,
+    to_target: Option<(Timestamp, Timestamp)>,
+    to_legacy: Option<(Timestamp, Timestamp)>,
 }
 
 /// Everybody who pays, and the validation traffic.
@@ -142,12 +142,17 @@ impl Customers {
         self.pauses.last.map(|(side, _)| side)
     }
 
-    /// From the last acknowledgement on the other side to the first on `side`, at the newest change to it.
-    pub const fn pause_towards(&self, side: Side) -> Option<Duration> {
+    /// The last acknowledgement on the other side and the first on `side`, at the newest change to it.
+    pub const fn switch_to(&self, side: Side) -> Option<(Timestamp, Timestamp)> {
         match side {
             Side::Target => self.pauses.to_target,
             Side::Legacy => self.pauses.to_legacy,
         }
+    }
+
+    /// How long that was.
+    pub fn pause_towards(&self, side: Side) -> Option<Duration> {
+        self.switch_to(side).map(|(last, first)| elapsed(last, first))
     }
 
     /// When something happens next.
@@ -276,7 +281,7 @@ impl Customers {
     fn acknowledge(&mut self, key: u64, acknowledgement: Acknowledgement, now: Timestamp) {
         self.payment(key).acknowledged = Some(acknowledgement);
         if let Some((side, at)) = self.pauses.last.filter(|(side, _)| *side != acknowledgement.side) {
-            let pause = Some(elapsed(at, now));
+            let pause = Some((at, now));
             match side {
                 Side::Legacy => self.pauses.to_target = pause,
                 Side::Target => self.pauses.to_legacy = pause,
