@@ -15,6 +15,7 @@ use super::{legacy_options, target_options};
 use crate::clock::Clock;
 use crate::names::{Direction, Side, TableName, TaskArn};
 use crate::sim::SharedWorld;
+use crate::sim::dms::mover::TableState;
 use crate::sim::dms::outside::{Errand, News, Pulse, TableNews};
 use crate::sim::dms::task::StartHow;
 use crate::sim::rds::{EffectiveBinlog, RdsEffect};
@@ -99,11 +100,7 @@ impl Bridge {
     fn step(&mut self) {
         let (errands, effects) = {
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = self.clock.now();
-            world.advance(now);
-            for (arn, running) in &self.movers {
-                world.dms.hear(now, arn, &running.news());
-            }
+            world.advance(self.clock.now());
             (world.dms.take_errands(), std::mem::take(&mut world.writer_effects))
         };
         for effect in effects {
@@ -112,6 +109,16 @@ impl Bridge {
         for errand in errands {
             self.run_an_errand(errand);
         }
+        // Only now: what a mover said before it had its errand would undo what AWS has just answered.
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if world.dms.has_errands() {
+            return;
+        }
+        let now = self.clock.now();
+        for (arn, running) in &self.movers {
+            world.dms.hear(now, arn, &running.news());
+        }
+        drop(world);
         if let Some((direction, _)) = self.stalled.filter(|(_, until)| *until <= self.clock.now()) {
             self.stalled = None;
             self.order(direction, &Order::GoOn);
@@ -178,6 +185,9 @@ impl Bridge {
             }
             Errand::Reload { arn, table } => {
                 if let Some(running) = self.movers.get(&arn) {
+                    if let Some(table) = mover::lock(&running.view).tables.iter_mut().find(|view| view.name == table) {
+                        table.state = TableState::Reloading;
+                    }
                     // One that has ended cannot reload, and says so in its news.
                     _ = running.orders.send(Order::Reload(table));
                 }

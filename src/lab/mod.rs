@@ -68,6 +68,9 @@ pub enum LabError {
     /// A file or directory.
     #[error("the lab's directory cannot be used: {0}")]
     Io(#[from] std::io::Error),
+    /// Somebody asked this process to end.
+    #[error("interrupted; both servers and their directory are gone")]
+    Interrupted,
     /// A part of the lab ended that should not have.
     #[error("a part of the lab has died: {0}")]
     Died(String),

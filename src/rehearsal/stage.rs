@@ -131,8 +131,22 @@ pub fn rehearse_on_servers(
         let migration = lab.spec.migration.clone();
         let mut stage = Stage::around(&migration, request, clock, Arc::clone(&lab.world));
         stage.lab = Some(lab);
-        stage.play(tell).await
+        // Whoever interrupts it leaves no server behind: they go with the stage.
+        tokio::select! {
+            played = stage.play(tell) => played,
+            () = interrupted() => Err(LabError::Interrupted),
+        }
     })
+}
+
+/// Ends with the first signal that asks this process to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// Customers, movers, the bridge and the controller beside each other, however few processors there are.
@@ -278,8 +292,7 @@ impl<'a> Stage<'a> {
         let served_by = lab.switches().last().map_or(Side::Legacy, |switch| switch.to);
         let wished = self.operator.file().spec.phase;
         let switches = match (wished, served_by) {
-            (Phase::CutOver, Side::Legacy) => !matches!(self.journal.facts().latch, Latch::Aborted { .. }),
-            (Phase::RolledBack, Side::Target) => true,
+            (Phase::CutOver, Side::Legacy) | (Phase::RolledBack, Side::Target) => is_about_to_switch(status),
             _ => status.rung.pauses_writes(),
         };
         match (switches, &self.switching) {

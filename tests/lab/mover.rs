@@ -1,14 +1,17 @@
 //! The mover alone: every type, both ways, under load, through deaths and duplicates.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bascule::lab::mover::{Begin, FirstRead, Order, Work, end_of_log, lock};
 use bascule::lab::server::Server;
 use bascule::names::TableName;
 use bascule::sim::dms::mover::TableState;
-use bascule::sim::dms::settings::{Loopback, Policies};
+use bascule::sim::dms::settings::Loopback;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use super::fixture::{Moving, Pair, job, policies, root, rows_of_both};
+use super::fixture::{Moving, Pair, job, root, rows_of_both};
 
 const TYPES: &str = "CREATE TABLE payments.types (
     id BIGINT UNSIGNED NOT NULL, tiny TINYINT, tiny_u TINYINT UNSIGNED, small SMALLINT, small_u SMALLINT UNSIGNED,
@@ -78,4 +81,111 @@ async fn the_extremes_of_every_type_arrive_unchanged_in_both_directions() {
     let (legacy, target) = rows_of_both(&pair, &tables).await;
     assert_eq!(legacy, target, "reverse");
     assert_eq!(legacy[0].rows, 15);
+}
+
+const BUSY: &str = "CREATE TABLE payments.busy (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20) NOT NULL, n INT NOT NULL)";
+
+/// Clients who write until they are told to stop.
+struct Rush {
+    stop: Arc<AtomicBool>,
+    clients: JoinSet<()>,
+}
+
+impl Rush {
+    async fn begin(server: &Server) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clients = JoinSet::new();
+        for number in 0..4 {
+            let (mut connection, stop) = (root(server).await, Arc::clone(&stop));
+            clients.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let insert = format!("INSERT INTO payments.busy (word, n) VALUES ('client {number}', 0)");
+                    connection.query_drop(insert).await.expect("a row");
+                    connection.query_drop("UPDATE payments.busy SET n = n + 1 WHERE id = LAST_INSERT_ID()").await.expect("a change");
+                }
+            });
+        }
+        Self { stop, clients }
+    }
+
+    async fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.expect("clients end in peace");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_table_that_is_read_late_has_duplicates_and_a_reload_under_the_same_load_cures_it() {
+    let pair = Pair::start();
+    pair.on_both(&["CREATE DATABASE payments", BUSY]).await;
+    let tables = tables(&["busy"]);
+    let rush = Rush::begin(&pair.legacy).await;
+    let mut late = job("forward", 901, &pair.legacy, &pair.target, &tables);
+    late.first_read = FirstRead::LateFor(tables[0].clone());
+    let forward = Moving::begin(late, Begin::FullLoad);
+    forward.wait_until(|view| view.tables.first().is_some_and(|table| table.state == TableState::Error)).await;
+    let why = lock(&forward.view).tables[0].last_error.clone().expect("a suspended table says why");
+    assert!(why.contains("1062"), "{why}");
+    forward.orders.send(Order::Reload(tables[0].clone())).expect("it listens");
+    forward.wait_until(|view| view.tables[0].reloads == 1 && view.tables[0].state == TableState::Completed).await;
+    let applied = lock(&forward.view).tables[0].applied.0;
+    forward.wait_until(|view| view.tables[0].applied.0 > applied + 200).await;
+    rush.end().await;
+    forward.caught_up(&pair.legacy).await;
+    let view = forward.stop().await;
+    assert_eq!((view.tables[0].state, view.tables[0].reloads), (TableState::Completed, 1), "{:?}", view.tables[0].last_error);
+    let (legacy, target) = rows_of_both(&pair, &tables).await;
+    assert_eq!(legacy, target);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mover_that_dies_and_a_server_that_dies_lose_no_row_and_double_none() {
+    let mut pair = Pair::start();
+    pair.on_both(&["CREATE DATABASE payments", BUSY]).await;
+    let tables = tables(&["busy"]);
+    let rush = Rush::begin(&pair.legacy).await;
+    let task = job("forward", 901, &pair.legacy, &pair.target, &tables);
+    let mut forward = Moving::begin(task.clone(), Begin::FullLoad);
+    for round in 1..=5_u64 {
+        let before = lock(&forward.view).tables.first().map_or(0, |table| table.applied.0);
+        forward.wait_until(|view| view.tables.first().is_some_and(|table| table.applied.0 > before + 50)).await;
+        if round.is_multiple_of(2) {
+            pair.target.kill();
+            pair.target.start_again(&["--log-bin=mysql-bin-changelog", "--binlog-format=ROW", "--server-id=2"]).expect("a server");
+        } else {
+            forward.task.abort();
+            forward = Moving::go_on(task.clone(), Begin::Resume, Arc::clone(&forward.view));
+        }
+    }
+    rush.end().await;
+    forward.caught_up(&pair.legacy).await;
+    let view = forward.stop().await;
+    assert_eq!(view.work, Work::Ended);
+    assert_eq!(view.tables[0].state, TableState::Completed, "{:?}", view.tables[0].last_error);
+    let (legacy, target) = rows_of_both(&pair, &tables).await;
+    assert_eq!(legacy, target);
+}
+
+/// What native replication could never show: it leaves out what carries its own server id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overlapping_tasks_carry_a_row_back_to_where_it_came_from_unless_loopback_is_prevented() {
+    for (loopback, comes_back) in [(Loopback::Prevented, false), (Loopback::Echoed, true)] {
+        let pair = Pair::start();
+        pair.on_both(&["CREATE DATABASE payments", BUSY]).await;
+        let tables = tables(&["busy"]);
+        let mut there = job("forward", 901, &pair.legacy, &pair.target, &tables);
+        let mut back = job("reverse", 902, &pair.target, &pair.legacy, &tables);
+        (there.policies.loopback, back.policies.loopback) = (loopback, loopback);
+        let back = Moving::begin(back, Begin::Changes(None));
+        back.wait_until(|view| view.checkpoint.is_some()).await;
+        let there = Moving::begin(there, Begin::Changes(None));
+        there.wait_until(|view| view.checkpoint.is_some()).await;
+        root(&pair.legacy).await.query_drop("INSERT INTO payments.busy (word, n) VALUES ('once', 1)").await.expect("a row");
+        there.caught_up(&pair.legacy).await;
+        back.caught_up(&pair.target).await;
+        let echoed = lock(&back.view).tables[0].state == TableState::Error;
+        assert_eq!(echoed, comes_back, "{loopback:?}: the row is there already, where it came from");
+    }
 }

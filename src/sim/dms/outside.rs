@@ -96,6 +96,11 @@ impl Dms {
         std::mem::take(&mut self.errands)
     }
 
+    /// Whether there is something to do that nobody has taken up.
+    pub const fn has_errands(&self) -> bool {
+        !self.errands.is_empty()
+    }
+
     /// A mover outside tells how far its task has come.
     pub fn hear(&mut self, now: Timestamp, arn: &TaskArn, news: &News) {
         let tables = &self.setting.tables;
