@@ -4,8 +4,6 @@
 //! Every verb is idempotent and safe to repeat after a crash. Every write carries the caller's [`Epoch`], which the
 //! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
 
-pub mod unconnected;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;

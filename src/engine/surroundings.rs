@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::aws::{Aws, Meter};
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::database::unconnected::Unconnected;
+use crate::mysql::database::MySqlDatabase;
 use crate::names::{MigrationName, Side, account_of, region_of};
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::seam::SimulatedDatabase;
@@ -20,7 +20,7 @@ use crate::spec::{Migration, Phase};
 /// Where migrations run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// The environment's AWS account; databases are out of reach of this version.
+    /// The environment's AWS account, and the databases that the spec names.
     Real,
     /// A stand-in world for each migration.
     Sandbox {
@@ -70,8 +70,7 @@ impl Surroundings {
     pub async fn equip(&self, migration: &Migration, clock: &Clock) -> Equipment {
         match &self.place {
             Place::Real => {
-                let database =
-                    |side| Arc::new(Unconnected::new(side, migration.database(side).host.clone())) as Arc<dyn Database>;
+                let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock)) as Arc<dyn Database>;
                 let aws = self.account(migration).await;
                 Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: None }
             }

@@ -1,11 +1,13 @@
 //! One connection to one server, with a session whose every setting that could change an answer is set.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
+pub use super::errors::classify;
 use crate::fault::{Fault, Problem};
 use crate::spec::Tls;
 
@@ -58,9 +60,17 @@ impl fmt::Debug for Credentials {
 /// # Errors
 /// A fault that says which server was not reached as whom, and why.
 pub async fn connect(address: &Address, credentials: &Credentials) -> Result<Conn, Fault> {
+    connect_trusting(address, credentials, None).await
+}
+
+/// The same, trusting the authorities in `ca_file` (PEM) instead of those that the platform knows.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_trusting(address: &Address, credentials: &Credentials, ca_file: Option<&Path>) -> Result<Conn, Fault> {
     let fault = |problem| Fault { attempted: format!("connect to {address} as {}", credentials.user), problem };
     let connecting = async {
-        let mut connection = Conn::new(options(address, credentials)).await?;
+        let mut connection = Conn::new(options(address, credentials, ca_file)).await?;
         for statement in SESSION {
             connection.query_drop(statement).await?;
         }
@@ -69,16 +79,21 @@ pub async fn connect(address: &Address, credentials: &Credentials) -> Result<Con
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(fault(classify(&error))),
-        Err(_) => Err(fault(Problem::Ambiguous { detail: format!("no answer in {CONNECT_TIMEOUT:?}") })),
+        Err(_) => {
+            let detail = format!("no answer in {CONNECT_TIMEOUT:?}; check host, port and the firewall between");
+            Err(fault(Problem::Ambiguous { detail }))
+        }
     }
 }
 
-fn options(address: &Address, credentials: &Credentials) -> Opts {
+fn options(address: &Address, credentials: &Credentials, ca_file: Option<&Path>) -> Opts {
+    let roots: Vec<_> = ca_file.map(|path| PathBuf::from(path).into()).into_iter().collect();
+    let trusting = SslOpts::default().with_disable_built_in_roots(!roots.is_empty()).with_root_certs(roots);
     let tls = match address.tls {
         Tls::Disabled => None,
         Tls::Required => Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)),
-        Tls::VerifyCa => Some(SslOpts::default().with_danger_skip_domain_validation(true)),
-        Tls::VerifyIdentity => Some(SslOpts::default()),
+        Tls::VerifyCa => Some(trusting.with_danger_skip_domain_validation(true)),
+        Tls::VerifyIdentity => Some(trusting),
     };
     OptsBuilder::default()
         .ip_or_hostname(&address.host)
@@ -89,22 +104,4 @@ fn options(address: &Address, credentials: &Credentials) -> Opts {
         // A socket would go round TLS and round the host that the account is bound to.
         .prefer_socket(false)
         .into()
-}
-
-/// MySQL's errors by number, never by text. An error of the connection itself leaves a statement's fate unknown.
-pub fn classify(error: &mysql_async::Error) -> Problem {
-    match error {
-        mysql_async::Error::Server(server) => {
-            let (code, message) = (server.code.to_string(), server.message.clone());
-            match server.code {
-                // Access denied, to the server, a schema, a table, a column or a privilege; a locked account (3118, 4151).
-                1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 3118 | 4151 => Problem::Denied { code, message },
-                // Lock wait time-out, deadlock, read-only, shutdown in progress, killed.
-                1205 | 1213 | 1290 | 1792 | 1836 | 1053 | 1317 => Problem::WrongState { code, message },
-                1049 | 1146 => Problem::NotFound { code },
-                _ => Problem::Invalid { code, message },
-            }
-        }
-        other => Problem::Ambiguous { detail: other.to_string() },
-    }
 }

@@ -1,3 +1,14 @@
 //! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
 
 pub mod connect;
+pub mod credentials;
+pub mod database;
+pub mod digest;
+pub mod errors;
+pub mod fence;
+pub mod flavour;
+pub mod look;
+pub mod markers;
+pub mod people;
+pub mod privileges;
+pub mod session;

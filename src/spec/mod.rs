@@ -151,6 +151,9 @@ pub struct DatabaseSpec {
     /// How far TLS is demanded.
     #[serde(default)]
     pub tls: Tls,
+    /// A PEM file of the authorities that may have signed the server's certificate; left out, those that the platform knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ca_file: Option<String>,
     /// Where the controller's own user and password are found. Never the password itself.
     pub credentials_from: CredentialsFrom,
     /// The schemas that move, all their tables.

@@ -1,0 +1,109 @@
+//! The fence under 32 busy connections. The oracle is what was *sent* after the proof: it must never land.
+
+use std::sync::atomic::Ordering;
+
+use bascule::controllers::fence::{FenceState, judge};
+use bascule::database::{Database, Epoch};
+use mysql_async::prelude::Queryable;
+
+use super::busy::{Customers, Style};
+use super::house::{FIRST, House};
+
+/// Measured: a fence that does not wait leaks in up to a third of the rounds, so that fifty find it.
+const ROUNDS: usize = 50;
+
+async fn holds_under(style: Style) {
+    let house = House::build_and_grant().await;
+    let (controller, accounts) = (house.controller(), house.accounts());
+    let customers = Customers::begin(&house.server.address(), style);
+    for round in 0..ROUNDS {
+        customers.until_each(&customers.book.paid, 1).await;
+        let mut proof = judge(&controller.look().await.expect("a look"), &accounts);
+        while !matches!(proof, FenceState::Closed { .. }) {
+            controller.close_fence(FIRST, &accounts).await.expect("the fence can be closed");
+            proof = judge(&controller.look().await.expect("a look"), &accounts);
+        }
+        customers.book.fenced.store(true, Ordering::SeqCst);
+        let rows = house.payments().await;
+        customers.until_each(&customers.book.attempts, 2).await;
+        let after = judge(&controller.look().await.expect("a look"), &accounts);
+        assert_eq!(after, proof, "round {round}: the fence or the binary log has moved");
+        assert_eq!(house.payments().await, rows, "round {round}: a row has landed after the proof");
+        assert_eq!(
+            customers.book.too_late.load(Ordering::SeqCst),
+            0,
+            "round {round}: a payment was sent after the proof and taken"
+        );
+        assert!(rows >= customers.book.acknowledged.load(Ordering::SeqCst), "round {round}: an acknowledged payment is lost");
+        customers.book.fenced.store(false, Ordering::SeqCst);
+        // Attempts that began fenced end before the opening: what they began with must not be counted against it.
+        customers.until_each(&customers.book.attempts, 1).await;
+        controller.open_fence(FIRST, &accounts).await.expect("the fence can be opened");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_single_statement_sent_after_the_proof_lands() {
+    holds_under(Style::Autocommit).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_transaction_sent_after_the_proof_lands() {
+    holds_under(Style::Transaction).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_who_reconnects_after_the_proof_gets_in() {
+    holds_under(Style::Reconnecting).await;
+}
+
+/// The oracle above can find a fence that does not hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_alone_is_found_out() {
+    let house = House::build_and_grant().await;
+    let customers = Customers::begin(&house.server.address(), Style::Autocommit);
+    customers.until_each(&customers.book.paid, 1).await;
+    house.sql(&["ALTER USER 'app'@'%', 'app'@'127.0.0.1', 'validation'@'%' ACCOUNT LOCK"]).await;
+    customers.book.fenced.store(true, Ordering::SeqCst);
+    customers.until_each(&customers.book.attempts, 2).await;
+    assert!(customers.book.too_late.load(Ordering::SeqCst) > 0, "connected sessions go on writing");
+    let proof = judge(&house.look().await, &house.accounts());
+    assert!(matches!(proof, FenceState::Between(_)), "and the look does not call it closed: {proof:?}");
+}
+
+#[tokio::test]
+async fn a_fence_takes_every_host_row_and_opens_only_what_it_closed() {
+    let house = House::build_and_grant().await;
+    house.sql(&["CREATE USER 'app'@'10.0.0.9' ACCOUNT LOCK"]).await;
+    let controller = house.controller();
+    for _ in 0..2 {
+        controller.close_fence(FIRST, &house.accounts()).await.expect("closed, and closed again");
+        assert!(matches!(judge(&house.look().await, &house.accounts()), FenceState::Closed { .. }));
+        assert!(house.app().await.is_none(), "the row of 127.0.0.1 is locked as well");
+    }
+    // Another process opens: what was closed is written down in the database, not in a memory.
+    for _ in 0..2 {
+        house.controller().open_fence(Epoch(2), &house.accounts()).await.expect("opened, and opened again");
+        assert_eq!(judge(&house.look().await, &house.accounts()), FenceState::Open);
+        assert!(house.app().await.is_some(), "the row of 127.0.0.1 is open again");
+    }
+    let locked =
+        "SELECT Host FROM mysql.global_priv WHERE User = 'app' AND JSON_VALUE(Priv, '$.account_locked') IN ('1', 'true')";
+    let locked: Vec<String> = house.root().await.query(locked).await.expect("an answer");
+    assert_eq!(locked, ["10.0.0.9"], "what somebody else had locked stays locked");
+}
+
+#[tokio::test]
+async fn a_prepared_transaction_keeps_the_fence_unproven() {
+    let house = House::build_and_grant().await;
+    let mut app = house.app().await.expect("the application gets in");
+    for statement in ["XA START 'p'", "INSERT INTO payments.payments (reference) VALUES ('xa')", "XA END 'p'", "XA PREPARE 'p'"] {
+        app.query_drop(statement).await.expect("the statement is taken");
+    }
+    house.controller().close_fence(FIRST, &house.accounts()).await.expect("the waiting is handed back");
+    let proof = judge(&house.look().await, &house.accounts());
+    assert!(matches!(proof, FenceState::Between(_)), "it could still be committed: {proof:?}");
+    house.sql(&["XA ROLLBACK 'p'"]).await;
+    house.controller().close_fence(FIRST, &house.accounts()).await.expect("closed");
+    assert!(matches!(judge(&house.look().await, &house.accounts()), FenceState::Closed { .. }));
+}

@@ -1,0 +1,116 @@
+//! One real server with the application's schema and accounts, and the controller's database over it.
+
+use bascule::clock::Clock;
+use bascule::database::{Database, DatabaseView, Epoch};
+use bascule::lab::server::Server;
+use bascule::mysql::connect::{Credentials, connect};
+use bascule::mysql::database::MySqlDatabase;
+use bascule::names::{Account, Side};
+use bascule::spec::{CredentialsFrom, Migration, Tls};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::spec::migration;
+
+/// The first controller.
+pub const FIRST: Epoch = Epoch(1);
+
+/// A server and what the spec says of it.
+pub struct House {
+    /// Killed with the house.
+    pub server: Server,
+    /// As an operator would declare it.
+    pub migration: Migration,
+    directory: tempfile::TempDir,
+}
+
+impl House {
+    /// A server with a binary log, one table, and the two declared accounts.
+    pub async fn build() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = Server::start(directory.path(), &["--log-bin", "--binlog-format=ROW", "--sync-binlog=0"]).expect("a server");
+        let house = Self { migration: migration(), server, directory };
+        house
+            .sql(&[
+                "CREATE DATABASE payments",
+                "CREATE TABLE payments.payments (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, reference VARCHAR(64) NOT NULL)",
+                "CREATE USER 'app'@'%' IDENTIFIED BY 'app'",
+                "CREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 'app'",
+                "CREATE USER 'validation'@'%' IDENTIFIED BY 'validation'",
+                "CREATE USER 'bascule'@'%' IDENTIFIED BY 'secret'",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON payments.* TO 'app'@'%', 'app'@'127.0.0.1', 'validation'@'%'",
+            ])
+            .await;
+        house
+    }
+
+    /// The same, with everything granted that the controller says it lacks.
+    pub async fn build_and_grant() -> Self {
+        let house = Self::build().await;
+        house.grant_what_is_missing().await;
+        house
+    }
+
+    /// Runs what the controller asks for.
+    pub async fn grant_what_is_missing(&self) {
+        let missing = self.controller().missing_privileges().await.expect("the grants can be read");
+        self.sql(&missing.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+
+    /// A controller's database with a session of its own, as the account `bascule`.
+    pub fn controller(&self) -> MySqlDatabase {
+        self.controller_as("bascule", "secret")
+    }
+
+    /// The same as somebody else.
+    pub fn controller_as(&self, user: &str, password: &str) -> MySqlDatabase {
+        MySqlDatabase::new(&self.declared(user, password), Side::Legacy, &Clock::system())
+    }
+
+    /// The migration with this server as its legacy side.
+    pub fn declared(&self, user: &str, password: &str) -> Migration {
+        let file = self.directory.path().join(format!("{user}.credentials"));
+        std::fs::write(&file, format!("user={user}\npassword={password}\n")).expect("a file of credentials");
+        let mut migration = self.migration.clone();
+        let database = &mut migration.spec.legacy.database;
+        let address = self.server.address();
+        (database.host, database.port, database.tls) = (address.host, i32::from(address.port), Tls::Disabled);
+        database.credentials_from = CredentialsFrom::File(file.display().to_string());
+        migration
+    }
+
+    /// Everybody whom a fence shuts out.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.migration.spec.legacy.database.all_accounts()
+    }
+
+    /// Statements of the administrator.
+    pub async fn sql(&self, statements: &[&str]) {
+        let mut root = self.root().await;
+        for statement in statements {
+            root.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+
+    /// The administrator.
+    pub async fn root(&self) -> Conn {
+        connect(&self.server.address(), &Server::root()).await.expect("the administrator gets in")
+    }
+
+    /// The application.
+    pub async fn app(&self) -> Option<Conn> {
+        let app = Credentials { user: "app".into(), password: "app".into() };
+        connect(&self.server.address(), &app).await.ok()
+    }
+
+    /// A look that must succeed.
+    pub async fn look(&self) -> DatabaseView {
+        self.controller().look().await.expect("a look")
+    }
+
+    /// How many payments there are.
+    pub async fn payments(&self) -> u64 {
+        let count: Option<u64> = self.root().await.query_first("SELECT COUNT(*) FROM payments.payments").await.expect("a count");
+        count.expect("a count is a row")
+    }
+}

@@ -1,0 +1,10 @@
+//! The MySQL side of the seam, held against real servers.
+
+mod bad_days;
+mod busy;
+mod fence;
+mod house;
+mod marks;
+mod privileges;
+#[path = "../common/spec.rs"]
+mod spec;
