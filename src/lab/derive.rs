@@ -29,6 +29,7 @@ pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentia
         database.host = address.host;
         database.port = i32::from(address.port);
         database.tls = Tls::Disabled;
+        database.tls_ca_file = None;
         database.credentials_from = CredentialsFrom::File(credentials.display().to_string());
     }
     replaced.push("credentials are the lab's own".to_owned());

@@ -5,13 +5,12 @@
 
 pub mod bridge;
 pub mod customers;
-pub mod database;
 pub mod derive;
-pub mod killable;
 pub mod mover;
 pub mod proof;
 pub mod report;
 pub mod schema;
+pub mod seam;
 pub mod server;
 
 use std::io::Write;
@@ -26,16 +25,17 @@ use tokio::task::JoinHandle;
 
 use self::bridge::{Bridge, Mishap};
 use self::customers::{Book, Customers, Shop, Switch};
-use self::database::LabDatabase;
 use self::derive::{LabSpec, derive};
 use self::mover::Trouble;
 use self::proof::{RowsOf, rows_of};
 use self::report::{LabReport, TablePair, count};
+use self::seam::LabDatabase;
 use self::server::{Server, ServerError};
 use crate::clock::Clock;
-use crate::database::Database;
 use crate::mysql::connect::{Address, Credentials, connect};
+use crate::mysql::database::MySqlDatabase;
 use crate::names::Side;
+use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
 use crate::sim::rds::EffectiveBinlog;
@@ -131,8 +131,8 @@ impl Lab {
     }
 
     /// A side's database, as the controller reaches it.
-    pub fn database(&self, side: Side, clock: &Clock) -> Arc<dyn Database> {
-        Arc::new(LabDatabase::new(side, self.address(side).clone(), clock.clone(), &self.spec.migration))
+    pub fn database(&self, side: Side, clock: &Clock, crash: CrashSwitch) -> LabDatabase {
+        LabDatabase::new(Arc::new(MySqlDatabase::new(&self.spec.migration, side, clock)), crash)
     }
 
     /// Where a side's server listens.

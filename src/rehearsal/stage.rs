@@ -18,7 +18,6 @@ use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
 use crate::journal::{Entry, Event, HISTORY_PAGE, Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
-use crate::lab::killable::Killable;
 use crate::lab::report::LabReport;
 use crate::lab::{Lab, LabError};
 use crate::migration::facts::{Fact, Latch};
@@ -354,7 +353,7 @@ impl<'a> Stage<'a> {
         };
         let database = |side| -> Arc<dyn Database> {
             match &self.lab {
-                Some(lab) => Arc::new(Killable::new(lab.database(side, &clock), self.crash.clone())),
+                Some(lab) => Arc::new(lab.database(side, &clock, self.crash.clone())),
                 None => Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone())),
             }
         };

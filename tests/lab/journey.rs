@@ -13,8 +13,13 @@ fn migration() -> Migration {
 }
 
 fn played(scenario: Scenario, kill: Kill) -> Rehearsed {
-    let request = Request { kill, ..Request::new(scenario, "calm", FaultProfile::calm(), 7) };
-    rehearse_on_servers(&migration(), &request, &mut |moment| println!("{} {}", moment.at, moment.what)).expect("a lab")
+    let play = move || {
+        let request = Request { kill, ..Request::new(scenario, "calm", FaultProfile::calm(), 7) };
+        rehearse_on_servers(&migration(), &request, &mut |moment| println!("{:.0} {}", moment.at, moment.what)).expect("a lab")
+    };
+    // What a main thread has: a pass is one deep future.
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(play).expect("a thread");
+    thread.join().expect("it does not panic")
 }
 
 /// Nothing lost, nothing twice, nothing broken, and not for want of payments.

@@ -96,7 +96,7 @@ impl Log {
         let event = event.ok_or_else(|| Trouble::Passing("the source has closed its binary log".to_owned()))??;
         let unreadable = |error: std::io::Error| Trouble::Final(format!("an event of the binary log cannot be read: {error}"));
         match event.read_data().map_err(unreadable)? {
-            Some(EventData::RotateEvent(rotate)) => self.file = rotate.name().into_owned(),
+            Some(EventData::RotateEvent(rotate)) => self.file = self.name_in(rotate.name_raw()),
             Some(EventData::RowsEvent(rows)) => self.take_rows(&rows).await?,
             Some(EventData::QueryEvent(query)) if query.query() == "BEGIN" => self.begin(),
             Some(EventData::QueryEvent(query)) if query.query() == "COMMIT" => return Ok(Some(self.commit(&event))),
@@ -105,6 +105,12 @@ impl Log {
             Some(_) | None => {}
         }
         Ok(None)
+    }
+
+    /// The first event of a stream comes before its format is known, and its checksum is taken for the end of the name. All
+    /// files of a server have names of one length.
+    fn name_in(&self, raw: &[u8]) -> String {
+        String::from_utf8_lossy(&raw[..raw.len().min(self.file.len())]).into_owned()
     }
 
     fn begin(&mut self) {

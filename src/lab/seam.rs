@@ -1,22 +1,30 @@
-//! A database as a controller reaches it that may be killed on either side of every verb.
+//! A lab's database, as the controller reaches it: the real seam, whose caller may be killed on either side of every verb.
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
 use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
 
-/// A database behind a switch.
+/// A row that changed this short a time before it is compared may still be on its way: movers need milliseconds.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
+
+/// A real database behind a switch.
 #[derive(Debug)]
-pub struct Killable {
+pub struct LabDatabase {
     inner: Arc<dyn Database>,
     crash: CrashSwitch,
+    /// Rows carry the servers' time, which the lab's own runs away from.
+    server_time: Clock,
 }
 
-impl Killable {
+impl LabDatabase {
     /// `inner`, whose caller `crash` may kill.
     pub fn new(inner: Arc<dyn Database>, crash: CrashSwitch) -> Self {
-        Self { inner, crash }
+        Self { inner, crash, server_time: Clock::system() }
     }
 
     fn verb<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
@@ -29,7 +37,7 @@ impl Killable {
     }
 }
 
-impl Database for Killable {
+impl Database for LabDatabase {
     fn side(&self) -> Side {
         self.inner.side()
     }
@@ -59,6 +67,8 @@ impl Database for Killable {
     }
 
     fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
-        self.verb(self.inner.digest_tables(scope))
+        let now = self.server_time.now();
+        let settled_before = now.checked_sub(SETTLED_AFTER).unwrap_or(now);
+        self.verb(self.inner.digest_tables(DigestScope { settled_before, ..scope }))
     }
 }
