@@ -40,7 +40,12 @@ pub fn parity(rows: u64, rounds: usize) {
         (Ok(legacy), Ok(target)) => (legacy, target),
         (Err(error), _) | (_, Err(error)) => return say("parity of two servers", &format!("not measured: {error}")),
     };
-    let server = |side, installed: &Installed| Server { side, address: installed.address(), credentials: Installed::root(), ca_file: None };
+    let server = |side, installed: &Installed| Server {
+        side,
+        address: installed.address(),
+        credentials: Installed::root(),
+        ca_file: None,
+    };
     let servers = [server(Side::Legacy, &legacy), server(Side::Target, &target)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let subject = runtime.block_on(async {

@@ -7,10 +7,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Output, exit, read_spec};
+use crate::lab::report::LabReport;
 use crate::rehearsal::campaign::{Campaign, campaign};
 use crate::rehearsal::operator::Scenario;
+use crate::rehearsal::pause::{PauseSplit, PauseStep};
 use crate::rehearsal::picture;
-use crate::rehearsal::stage::{Rehearsed, Request, rehearse};
+use crate::rehearsal::stage::{Rehearsed, Request, rehearse, rehearse_on_servers};
 use crate::rehearsal::timeline::{Moment, Who};
 use crate::rehearsal::verdict::Verdict;
 use crate::sim::profile::FaultProfile;
@@ -20,7 +22,7 @@ use crate::spec::period::spoken;
 /// Play a migration from end to end against the stand-in world, in virtual time.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad; 2 usage."
+    after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad, or --databases names servers that are not installed; 2 usage."
 )]
 pub struct RehearseArgs {
     /// The Migration file. Its `phase` is where the rehearsed operator would begin anyway, so it is not looked at.
@@ -31,6 +33,10 @@ pub struct RehearseArgs {
     /// How unkind the world is: calm, rough, storm, or a JSON file (`bascule schema fault-profile.schema.json` describes it).
     #[arg(long, default_value = "calm")]
     faults: String,
+    /// Whose rows: simulated ones, or those of two real servers, started in a directory that goes with them. AWS is the
+    /// stand-in in both; with real servers the AWS that they see is calm.
+    #[arg(long, value_enum, default_value = "simulated", conflicts_with = "seeds")]
+    databases: Databases,
     /// What makes it this run and no other.
     #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
     seed: u64,
@@ -46,6 +52,15 @@ pub struct RehearseArgs {
     /// Draw the migration in one picture.
     #[arg(long, value_name = "FILE.svg", conflicts_with = "seeds")]
     picture: Option<PathBuf>,
+}
+
+/// Whose rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Databases {
+    /// In virtual time; nothing is needed but this program.
+    Simulated,
+    /// Two MariaDB servers: `mariadbd` has to be installed.
+    Mariadb,
 }
 
 /// `A..B`, both ends included.
@@ -111,7 +126,13 @@ fn one(migration: &Migration, request: &Request, args: &RehearseArgs) -> u8 {
             println!("{}", line(moment));
         }
     };
-    let rehearsed = rehearse(migration, request, &mut tell);
+    let rehearsed = match args.databases {
+        Databases::Simulated => rehearse(migration, request, &mut tell),
+        Databases::Mariadb => match rehearse_on_servers(migration, request, &mut tell) {
+            Ok(rehearsed) => rehearsed,
+            Err(error) => return exit::failed(&error.to_string()),
+        },
+    };
     if let Some(path) = &args.picture
         && let Err(error) = std::fs::write(path, picture::svg(&rehearsed))
     {
@@ -158,6 +179,12 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
     if verdict.rollback_write_pause_seconds.is_some() {
         say("write pause, way back", seconds(verdict.rollback_write_pause_seconds));
     }
+    for pause in &verdict.pauses {
+        say("", format!("towards {}: {}", pause.towards, steps(pause)));
+    }
+    if let Some(lab) = &verdict.lab {
+        tell_of_the_lab(lab, &mut say);
+    }
     say("virtual time", spoken(Duration::from_secs(verdict.simulated_seconds)));
     say("passes", verdict.passes.to_string());
     say("controller starts", verdict.controller_starts.to_string());
@@ -177,6 +204,39 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
         verdict.seed
     ));
     text
+}
+
+/// `fence 0.04 s, drain 0.21 s, ...`
+fn steps(pause: &PauseSplit) -> String {
+    let step = |step: &PauseStep| format!("{} {:.2} s", step.step.words(), step.seconds);
+    pause.steps.iter().map(step).collect::<Vec<_>>().join(", ")
+}
+
+fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
+    say(
+        "servers",
+        format!("two of MariaDB {}, {} connections, {} payments/s", lab.server, lab.connections, lab.payments_per_second),
+    );
+    for replaced in &lab.replaced {
+        say("in this lab", replaced.clone());
+    }
+    say("refused", counted(&lab.refusals));
+    match &lab.tables {
+        Some(tables) => {
+            for pair in tables {
+                let verdict = if pair.legacy == pair.target { "equal on both sides" } else { "DIFFERENT" };
+                let (rows, others) = (pair.legacy.rows, pair.target.rows);
+                say(
+                    "rows",
+                    format!(
+                        "{:<16} {rows} and {others}, {} and {}: {verdict}",
+                        pair.legacy.table.table, pair.legacy.checksum, pair.target.checksum
+                    ),
+                );
+            }
+        }
+        None => say("rows", format!("{} payments or entries of the other side are missing or different", lab.left_behind)),
+    }
 }
 
 fn seconds(pause: Option<f64>) -> String {

@@ -90,7 +90,7 @@ pub struct DatabaseView {
     pub heartbeats: BTreeMap<Side, Timestamp>,
 }
 
-/// Rows of one table folded into a count and a checksum that is not linear (`reference/database.md` §4).
+/// Rows of one table folded into a count and a checksum that is not linear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TableDigest {

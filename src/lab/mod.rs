@@ -1,3 +1,283 @@
-//! The lab: real database servers in a directory that goes with them.
+//! The lab: real database servers in a directory that goes with them, and everything that happens on them.
+//!
+//! AWS stays the stand-in: its tasks, parameter groups, reboots and records answer calls as ever. What they mean to databases
+//! happens on two real MariaDB servers.
 
+pub mod bridge;
+pub mod customers;
+pub mod derive;
+pub mod mover;
+pub mod proof;
+pub mod report;
+pub mod schema;
+pub mod seam;
 pub mod server;
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use self::bridge::{Bridge, Mishap};
+use self::customers::{Book, Customers, Shop, Switch};
+use self::derive::{LabSpec, derive};
+use self::mover::Trouble;
+use self::proof::{RowsOf, rows_of};
+use self::report::{LabReport, TablePair, count};
+use self::seam::LabDatabase;
+use self::server::{Server, ServerError};
+use crate::clock::Clock;
+use crate::mysql::connect::{Address, Credentials, connect};
+use crate::mysql::database::MySqlDatabase;
+use crate::names::Side;
+use crate::sim::crash::CrashSwitch;
+use crate::sim::dms::outside::DataPlane;
+use crate::sim::profile::FaultProfile;
+use crate::sim::rds::EffectiveBinlog;
+use crate::sim::setting::Setting;
+use crate::sim::{SharedWorld, World};
+use crate::spec::{Migration, Period};
+
+/// Connections of the application, as the fence was measured with.
+const CONNECTIONS: u32 = 32;
+/// Payments a second of all customers together: ten times what two small servers notice.
+const PAYMENTS_PER_SECOND: u32 = 200;
+/// Resolvers of the customers. The real Internet has many more: with few, the first customer to hear of a flip is late.
+const RESOLVERS: usize = 4_096;
+/// The longest that both sides' rows may take to agree once nobody writes: a minute, on a machine of any speed.
+const CATCH_UP: Duration = Duration::from_secs(60);
+/// How often that is looked at.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Nobody simulated pays in a lab: the next payment is centuries away.
+const NEVER: Duration = Duration::from_secs(300 * 365 * 24 * 3600);
+
+/// Why there is no lab.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A server is missing or does not start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A statement failed that the lab itself needs.
+    #[error("the lab cannot be set up or read: {0}")]
+    Statement(#[from] Trouble),
+    /// A file or directory.
+    #[error("the lab's directory cannot be used: {0}")]
+    Io(#[from] std::io::Error),
+    /// Somebody asked this process to end.
+    #[error("interrupted; both servers and their directory are gone")]
+    Interrupted,
+    /// A part of the lab ended that should not have.
+    #[error("a part of the lab has died: {0}")]
+    Died(String),
+}
+
+/// A lab at work.
+#[derive(Debug)]
+pub struct Lab {
+    /// The stand-in AWS.
+    pub world: SharedWorld,
+    /// What is run.
+    pub spec: LabSpec,
+    addresses: (Address, Address),
+    customers: Option<Customers>,
+    book: Arc<Book>,
+    agreed: Option<(Vec<RowsOf>, Vec<RowsOf>)>,
+    mishaps: UnboundedSender<Mishap>,
+    bridge: JoinHandle<(Server, Server)>,
+    /// Dropped last: the servers are in it.
+    directory: TempDir,
+}
+
+impl Lab {
+    /// Starts both servers, fills legacy, and lets customers in.
+    pub async fn open(migration: &Migration, clock: &Clock, seed: u64, budget: Option<Period>) -> Result<Self, LabError> {
+        let directory = tempfile::tempdir()?;
+        let (legacy, target) = start_both(directory.path()).await?;
+        let credentials = credentials_file(directory.path())?;
+        let spec = derive(migration, &legacy, &target, &credentials, budget);
+        schema::make(&legacy, Side::Legacy, &spec.migration).await?;
+        schema::make(&target, Side::Target, &spec.migration).await?;
+        let world = World::new(&spec.migration, setting(&spec.migration), FaultProfile::calm(), seed, clock.now()).shared();
+        let addresses = (legacy.address(), target.address());
+        let shop = Shop {
+            world: Arc::clone(&world),
+            clock: clock.clone(),
+            legacy: addresses.0.clone(),
+            target: addresses.1.clone(),
+            accounts: spec.migration.spec.legacy.database.application_accounts.iter().map(credentials_of).collect(),
+            schema: schema::schema(&spec.migration).to_owned(),
+            connections: CONNECTIONS,
+            per_second: PAYMENTS_PER_SECOND,
+        };
+        let busy_table = crate::names::TableName::new(shop.schema.clone(), schema::PAYMENTS);
+        let marker_schema = spec.migration.spec.replication.marker_schema.clone();
+        let (mishaps, heard) = unbounded_channel();
+        let bridge = Bridge::new(Arc::clone(&world), clock.clone(), (legacy, target), marker_schema, busy_table);
+        #[allow(clippy::disallowed_methods, reason = "the lab is the shell of its servers; the task is joined in `close`")]
+        let bridge = tokio::spawn(bridge.run(heard));
+        let customers = Customers::open(&shop, seed);
+        let book = Arc::clone(&customers.book);
+        Ok(Self { world, spec, addresses, customers: Some(customers), book, agreed: None, mishaps, bridge, directory })
+    }
+
+    /// Lets something happen. A lab whose bridge has died says so at its end.
+    pub fn happen(&self, mishap: Mishap) {
+        _ = self.mishaps.send(mishap);
+    }
+
+    /// A side's database, as the controller reaches it.
+    pub fn database(&self, side: Side, clock: &Clock, crash: CrashSwitch) -> LabDatabase {
+        LabDatabase::new(Arc::new(MySqlDatabase::new(&self.spec.migration, side, clock)), crash)
+    }
+
+    /// Where a side's server listens.
+    pub const fn address(&self, side: Side) -> &Address {
+        match side {
+            Side::Legacy => &self.addresses.0,
+            Side::Target => &self.addresses.1,
+        }
+    }
+
+    /// Every change of the side that acknowledges payments, so far.
+    pub fn switches(&self) -> Vec<Switch> {
+        self.book.switches()
+    }
+
+    /// The shop closes: every payment is brought to its end. Then both sides' rows are read, as soon as they agree; the last
+    /// look stands, whatever it says.
+    pub async fn close_the_shop(&mut self) -> Result<(), LabError> {
+        let Some(customers) = self.customers.take() else { return Ok(()) };
+        customers.close().await;
+        let tables = schema::tables(&self.spec.migration);
+        let mut waited = Duration::ZERO;
+        loop {
+            let mut rows = Vec::new();
+            for side in [Side::Legacy, Side::Target] {
+                let mut connection = connect(self.address(side), &Server::root()).await.map_err(Trouble::from)?;
+                rows.push(rows_of(&mut connection, &tables).await?);
+            }
+            let (target, legacy) = (rows.pop().unwrap_or_default(), rows.pop().unwrap_or_default());
+            let agree = legacy == target;
+            self.agreed = Some((legacy, target));
+            if agree || waited >= CATCH_UP {
+                return Ok(());
+            }
+            tokio::time::sleep(GLANCE).await;
+            waited += GLANCE;
+        }
+    }
+
+    /// The end: what became of every payment, read from the servers.
+    pub async fn close(mut self, authoritative: Side) -> Result<LabReport, LabError> {
+        if let Some(customers) = self.customers.take() {
+            customers.close().await;
+        }
+        let mut here = connect(self.address(authoritative), &Server::root()).await.map_err(Trouble::from)?;
+        let mut there = connect(self.address(authoritative.other()), &Server::root()).await.map_err(Trouble::from)?;
+        let counted = count(&mut here, &mut there, &self.book, schema::schema(&self.spec.migration)).await?;
+        let server = mysql_async::prelude::Queryable::query_first::<String, _>(&mut here, "SELECT VERSION()").await;
+        drop(self.mishaps);
+        let servers = self.bridge.await.map_err(|error| LabError::Died(error.to_string()))?;
+        drop(servers);
+        drop(self.directory);
+        let tables = self.agreed.map(|(legacy, target)| {
+            legacy.into_iter().zip(target).map(|(legacy, target)| TablePair { legacy, target }).collect::<Vec<_>>()
+        });
+        Ok(LabReport {
+            server: server.map_err(Trouble::from)?.unwrap_or_default(),
+            connections: CONNECTIONS,
+            payments_per_second: PAYMENTS_PER_SECOND,
+            replaced: self.spec.replaced,
+            payments: counted.payments,
+            left_behind: counted.left_behind,
+            tables,
+            refusals: self.book.refusals(),
+            switches: self.book.switches(),
+        })
+    }
+}
+
+/// Both servers side by side, since most of a start is waiting for a disk.
+async fn start_both(directory: &Path) -> Result<(Server, Server), LabError> {
+    let start = |name: &str, options: Vec<String>| {
+        let place = directory.join(name);
+        tokio::task::spawn_blocking(move || -> Result<Server, LabError> {
+            std::fs::create_dir(&place)?;
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            Ok(Server::start(&place, &options)?)
+        })
+    };
+    let (legacy, target) = tokio::join!(start("legacy", legacy_options()), start("target", target_options(None)));
+    let died = |error: tokio::task::JoinError| LabError::Died(error.to_string());
+    Ok((legacy.map_err(died)??, target.map_err(died)??))
+}
+
+/// What a log needs to be read row by row. Without full metadata it would not say which integers have a sign.
+const ROW_LOG: [&str; 4] =
+    ["--log-bin=mysql-bin-changelog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL"];
+
+/// A process that is killed leaves what it has written to the operating system: no commit needs to wait for the disk.
+const QUICK_COMMITS: &str = "--innodb-flush-log-at-trx-commit=2";
+
+/// Each side gives out every second number, so that no two rows of both sides can have the same one.
+fn numbers(offset: u32) -> [String; 3] {
+    [format!("--server-id={offset}"), "--auto-increment-increment=2".to_owned(), format!("--auto-increment-offset={offset}")]
+}
+
+/// Two weeks: longer than any rehearsal, as an operator would have set it before a migration.
+const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
+
+/// Legacy has always written a log.
+fn legacy_options() -> Vec<String> {
+    let log = ROW_LOG.map(str::to_owned);
+    numbers(2).into_iter().chain(log).chain([QUICK_COMMITS.to_owned(), LEGACY_RETENTION.to_owned()]).collect()
+}
+
+/// The target writes none until its parameter group says so and it is restarted.
+fn target_options(binlog: Option<&EffectiveBinlog>) -> Vec<String> {
+    let log = match binlog {
+        Some(binlog) if binlog.format != "OFF" => vec![
+            ROW_LOG[0].to_owned(),
+            format!("--binlog-format={}", binlog.format),
+            format!("--binlog-row-image={}", binlog.row_image),
+            format!("--binlog-checksum={}", binlog.checksum),
+            ROW_LOG[3].to_owned(),
+        ],
+        Some(_) | None => vec!["--skip-log-bin".to_owned()],
+    };
+    numbers(1).into_iter().chain(log).chain([QUICK_COMMITS.to_owned()]).collect()
+}
+
+/// The stand-in AWS of a lab: the lab's tables, nobody simulated who pays, and rows that are moved elsewhere.
+fn setting(migration: &Migration) -> Setting {
+    Setting {
+        tables: schema::tables(migration),
+        rows_at_start: 0,
+        quiet_interval: NEVER,
+        busy_interval: NEVER,
+        resolvers: RESOLVERS,
+        validation_rows: 0,
+        data_plane: DataPlane::Outside,
+        ..Setting::of(migration)
+    }
+}
+
+fn credentials_of(account: &crate::names::Account) -> Credentials {
+    let user = account.as_str().rsplit_once('@').map_or(account.as_str(), |(user, _)| user);
+    Credentials { user: user.to_owned(), password: schema::PASSWORD.to_owned() }
+}
+
+/// The controller's credentials, in a file as the spec asks for: nobody else may read it.
+fn credentials_file(directory: &Path) -> Result<PathBuf, std::io::Error> {
+    let path = directory.join("controller.credentials");
+    // Its owner's alone, as credentials are.
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let Credentials { user, password } = Server::root();
+    writeln!(file, "user={user}\npassword={password}")?;
+    Ok(path)
+}

@@ -4,6 +4,7 @@
 
 pub mod campaign;
 pub mod operator;
+pub mod pause;
 pub mod picture;
 pub mod stage;
 pub mod timeline;

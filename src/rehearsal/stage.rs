@@ -1,21 +1,26 @@
 //! One rehearsal: the world, the controller, the operator, and what happens when the controller is killed.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::operator::{Operator, Scenario};
+use super::pause::{PauseSplit, split};
 use super::timeline::{Moment, PhaseEntry, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
-use crate::clock::{Clock, after, elapsed};
+use crate::clock::{Busy, Clock, after, elapsed};
+use crate::database::Database;
 use crate::engine::cadence::Cadence;
 use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
-use crate::journal::{Event, HISTORY_PAGE, Journal, JournalPlace};
+use crate::journal::{Entry, Event, HISTORY_PAGE, Journal, JournalPlace};
+use crate::lab::bridge::Mishap;
+use crate::lab::report::LabReport;
+use crate::lab::{Lab, LabError};
 use crate::migration::facts::{Fact, Latch};
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
@@ -27,7 +32,7 @@ use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
 use crate::sim::wire::connector::transport_that_crashes;
 use crate::sim::{SharedWorld, World};
-use crate::spec::{Migration, Phase};
+use crate::spec::{Migration, Period, Phase};
 
 /// A Monday morning. The year is the seed story's.
 const BEGINS: &str = "2026-03-02T09:00:00Z";
@@ -104,10 +109,61 @@ pub fn rehearse(migration: &Migration, request: &Request, tell: &mut dyn FnMut(&
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
         // The stage is set inside the runtime, so that its clock starts on the paused time and not beside it.
-        Ok(runtime) => runtime.block_on(async { Stage::set(migration, request).play(tell).await }),
+        Ok(runtime) => runtime
+            .block_on(async { Stage::set(migration, request).play(tell).await })
+            .unwrap_or_else(|error| panic!("no lab, and yet: {error}")),
         Err(error) => panic!("the operating system refuses a single-threaded runtime: {error}"),
     }
 }
+
+/// Rehearses on two real servers, in scaled time: what a person would wait for takes a moment, what a customer would wait for
+/// takes as long as it takes.
+///
+/// # Errors
+/// The lab cannot be had, or has died.
+pub fn rehearse_on_servers(
+    migration: &Migration,
+    request: &Request,
+    tell: &mut dyn FnMut(&Moment),
+) -> Result<Rehearsed, LabError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(LAB_THREADS).enable_all().build()?;
+    runtime.block_on(async {
+        let begins: Timestamp = BEGINS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        let clock = Clock::scaled(begins, LAB_SCALE);
+        // Setting servers up is no part of the story, and takes its own time.
+        let settling = clock.busy();
+        let budget = (request.scenario == Scenario::Abort).then_some(ABORTED_PAUSE);
+        let lab = Lab::open(migration, &clock, request.seed, budget).await?;
+        drop(settling);
+        let migration = lab.spec.migration.clone();
+        let mut stage = Stage::around(&migration, request, clock, Arc::clone(&lab.world));
+        stage.lab = Some(lab);
+        // Whoever interrupts it leaves no server behind: they go with the stage.
+        tokio::select! {
+            played = stage.play(tell) => played,
+            () = interrupted() => Err(LabError::Interrupted),
+        }
+    })
+}
+
+/// Ends with the first signal that asks this process to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Customers, movers, the bridge and the controller beside each other, however few processors there are.
+const LAB_THREADS: usize = 4;
+/// Two weeks of waiting in half a minute.
+const LAB_SCALE: u32 = 40_000;
+/// The budget of a pause that a story has to outlast: long enough for a slow machine's cutover, short enough to wait for.
+const ABORTED_PAUSE: Period = Period::from_secs(8);
+/// Shorter rests than this are taken in real time: somebody waits for the next look, or for a row that travels.
+const SHORT_REST: Duration = Duration::from_secs(2);
 
 /// Everything on the stage.
 struct Stage<'a> {
@@ -130,6 +186,10 @@ struct Stage<'a> {
     attempts: Vec<Attempt>,
     calm_at: Option<Timestamp>,
     stalled: Stalled,
+    /// Real servers, if there are any.
+    lab: Option<Lab>,
+    /// While a switch is under way, time is real.
+    switching: Option<Busy>,
 }
 
 /// Whether the abort scenario has had its stall.
@@ -143,9 +203,18 @@ impl<'a> Stage<'a> {
     fn set(migration: &Migration, request: &'a Request) -> Self {
         let begins: Timestamp = BEGINS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let clock = Clock::starting_at(begins);
+        // The world's seed is the first that the request's generator draws.
+        let seed = fastrand::Rng::with_seed(request.seed).u64(..);
+        let world = World::new(migration, Setting::of(migration), request.profile.clone(), seed, begins);
+        Self::around(migration, request, clock, world.shared())
+    }
+
+    /// The stage around a world.
+    fn around(migration: &Migration, request: &'a Request, clock: Clock, world: SharedWorld) -> Self {
         let mut rng = fastrand::Rng::with_seed(request.seed);
-        let mut world = World::new(migration, Setting::of(migration), request.profile.clone(), rng.u64(..), begins);
-        world.monitor.note_pause_budget(migration.spec.cutover.write_pause_budget.duration());
+        rng.u64(..);
+        let budget = migration.spec.cutover.write_pause_budget.duration();
+        world.lock().unwrap_or_else(PoisonError::into_inner).monitor.note_pause_budget(budget);
         let crash = match request.kill {
             Kill::ByProfile => CrashSwitch::with_chance(request.profile.controller_crash, rng.fork()),
             Kill::AtPlace(number) => CrashSwitch::armed_for(number),
@@ -166,7 +235,7 @@ impl<'a> Stage<'a> {
             region: region_of(migration.spec.replication.instance_arn.as_str()).unwrap_or("eu-west-1").to_owned(),
             clock,
             skew: SignedDuration::ZERO,
-            world: Arc::new(Mutex::new(world)),
+            world,
             crash,
             journal: Arc::new(journal),
             operator,
@@ -179,6 +248,8 @@ impl<'a> Stage<'a> {
             attempts: Vec::new(),
             calm_at: None,
             stalled: Stalled::Never,
+            lab: None,
+            switching: None,
         }
     }
 
@@ -186,12 +257,13 @@ impl<'a> Stage<'a> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn play(mut self, tell: &mut dyn FnMut(&Moment)) -> Rehearsed {
+    async fn play(mut self, tell: &mut dyn FnMut(&Moment)) -> Result<Rehearsed, LabError> {
         let begins = self.clock.now();
         let mut last: Option<MigrationStatus> = None;
         while elapsed(begins, self.clock.now()) < LONGEST && !self.operator.is_at_wits_end() {
             let Some(report) = self.turn().await else { continue };
             self.follow(&report.status);
+            self.let_the_lab_follow(&report.status).await?;
             let done = self.operator.is_done(&report.status);
             last = Some(report.status.clone());
             self.tell(tell);
@@ -202,15 +274,50 @@ impl<'a> Stage<'a> {
         }
         let ended = last.as_ref().is_some_and(|status| self.operator.is_done(status));
         let places = self.crash.places_passed();
-        if ended {
+        if ended && self.lab.is_none() {
             self.settle().await;
         }
         self.tell(tell);
-        self.conclude(begins, last, ended, places)
+        let lab = match self.lab.take() {
+            Some(lab) => Some(lab.close(self.authoritative()).await?),
+            None => None,
+        };
+        Ok(self.conclude(begins, last, ended, places, lab))
+    }
+
+    /// Where payments must be at the end.
+    const fn authoritative(&self) -> Side {
+        match self.request.scenario {
+            Scenario::Forward | Scenario::Abort => Side::Target,
+            Scenario::Rollback => Side::Legacy,
+        }
+    }
+
+    /// Time is real from the wish for a switch until customers are served again; and before the way back is given up, the
+    /// shop closes, so that both sides can be compared row by row.
+    async fn let_the_lab_follow(&mut self, status: &MigrationStatus) -> Result<(), LabError> {
+        let Some(lab) = &mut self.lab else { return Ok(()) };
+        let served_by = lab.switches().last().map_or(Side::Legacy, |switch| switch.to);
+        let wished = self.operator.file().spec.phase;
+        let switches = match (wished, served_by) {
+            (Phase::CutOver, Side::Legacy) | (Phase::RolledBack, Side::Target) => is_about_to_switch(status),
+            _ => status.write_pause_began.is_some(),
+        };
+        match (switches, &self.switching) {
+            (true, None) => self.switching = Some(self.clock.busy()),
+            (false, Some(_)) => self.switching = None,
+            (true, Some(_)) | (false, None) => {}
+        }
+        if wished == Phase::Completed {
+            let _waiting = self.clock.busy();
+            lab.close_the_shop().await?;
+        }
+        Ok(())
     }
 
     /// One pass, unless the controller is killed in it.
     async fn turn(&mut self) -> Option<Report> {
+        let _thinking = self.clock.busy();
         let wish =
             Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
         match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
@@ -248,8 +355,17 @@ impl<'a> Stage<'a> {
     fn start(&self) -> Reconciler {
         let http = transport_that_crashes(self.world.clone(), self.clock.clone(), self.crash.clone());
         let wall = self.clock.now().checked_add(self.skew).unwrap_or(self.clock.now());
-        let clock = resumed(Clock::starting_at(wall), &self.journal);
-        let database = |side| Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()));
+        let clock = match &self.lab {
+            // There is one scaled time, and everybody's work slows it down.
+            Some(_) => self.clock.clone(),
+            None => resumed(Clock::starting_at(wall), &self.journal),
+        };
+        let database = |side| -> Arc<dyn Database> {
+            match &self.lab {
+                Some(lab) => Arc::new(lab.database(side, &clock, self.crash.clone())),
+                None => Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone())),
+            }
+        };
         let aws = Aws::from_transport(&self.region, &http, &clock);
         Reconciler::start(aws, database(Side::Legacy), database(Side::Target), self.journal.clone(), clock, self.request.cadence)
     }
@@ -269,7 +385,11 @@ impl<'a> Stage<'a> {
         let now = self.clock.now();
         if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
             self.stalled = Stalled::Once;
-            self.world().dms.stall(Direction::Forward, after(now, STALL));
+            let until = after(now, STALL);
+            match &self.lab {
+                Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
+                None => self.world().dms.stall(Direction::Forward, until),
+            }
             self.timeline.say(now, Who::World, "the forward stream stands still for a while");
         }
         self.count_attempt(status);
@@ -318,6 +438,7 @@ impl<'a> Stage<'a> {
             // The file was just saved: the controller sees it at once.
             pause = Duration::from_millis(10);
         }
+        let _waiting = (pause <= SHORT_REST).then(|| self.clock.busy());
         self.clock.sleep(pause).await;
     }
 
@@ -346,17 +467,22 @@ impl<'a> Stage<'a> {
         self.told = self.timeline.moments.len();
     }
 
-    fn conclude(self, begins: Timestamp, status: Option<MigrationStatus>, ended: bool, places: u64) -> Rehearsed {
+    fn conclude(
+        self,
+        begins: Timestamp,
+        status: Option<MigrationStatus>,
+        ended: bool,
+        places: u64,
+        lab: Option<LabReport>,
+    ) -> Rehearsed {
         let now = self.clock.now();
-        let authoritative = match self.request.scenario {
-            Scenario::Forward | Scenario::Abort => Side::Target,
-            Scenario::Rollback => Side::Legacy,
-        };
+        let authoritative = self.authoritative();
         let outcome = match status.as_ref().and_then(|status| status.phase) {
             Some(phase) if ended => phase.to_string(),
             _ => "Stuck".to_owned(),
         };
-        let report = {
+        let history = history(&self.journal);
+        let (report, pauses) = {
             let mut world = self.world();
             world.advance(now);
             if !ended {
@@ -366,43 +492,80 @@ impl<'a> Stage<'a> {
                     format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)),
                 );
             }
-            world.report(authoritative)
+            let switches = match &lab {
+                Some(lab) => lab.switches.iter().map(|switch| (switch.to, switch.last_at, switch.first_at)).collect(),
+                None => [Side::Target, Side::Legacy]
+                    .into_iter()
+                    .filter_map(|side| world.customers.switch_to(side).map(|(last, first)| (side, last, first)))
+                    .collect::<Vec<_>>(),
+            };
+            let pauses: Vec<PauseSplit> =
+                switches.into_iter().map(|(to, last, first)| split(&history, to, last, first)).collect();
+            if let Some(lab) = &lab {
+                judge_switches(&mut world, lab, authoritative, now);
+            }
+            (world.report(authoritative), pauses)
         };
+        let pause = |side| pauses.iter().rev().find(|pause| pause.towards == side).map(|pause| pause.seconds);
         let verdict = Verdict {
             migration: self.name,
             scenario: self.request.scenario,
             seed: self.request.seed,
             faults: self.request.faults.clone(),
             outcome,
-            phases: phases_reached(&self.journal),
+            phases: phases_reached(&history),
             attempts: self.attempts,
-            payments: report.payments,
-            write_pause_seconds: report.write_pause_seconds,
-            rollback_write_pause_seconds: report.rollback_write_pause_seconds,
+            payments: lab.as_ref().map_or(report.payments, |lab| lab.payments),
+            write_pause_seconds: pause(Side::Target),
+            rollback_write_pause_seconds: pause(Side::Legacy),
+            pauses,
             simulated_seconds: elapsed(begins, now).as_secs(),
             passes: self.passes,
             controller_starts: self.starts,
             aws_calls: report.aws_calls,
             faults_injected: report.faults_injected,
             violations: report.violations,
+            lab,
         };
         Rehearsed { verdict, timeline: self.timeline, places, status }
     }
 }
 
-/// Every phase as the journal has it, several at once if one look reached them.
-fn phases_reached(journal: &Journal) -> Vec<PhaseEntry> {
-    let mut phases = Vec::new();
+/// Everything that the journal has.
+fn history(journal: &Journal) -> Vec<Entry> {
+    let mut history = Vec::new();
     let mut after = 0;
     while let Ok(entries) = journal.history(after, HISTORY_PAGE) {
         let Some(last) = entries.last() else { break };
         after = last.seq.0;
-        phases.extend(entries.iter().filter_map(|entry| match &entry.event {
-            Event::Fact(Fact::Reached { phase }) => Some(PhaseEntry { phase: *phase, entered_at: entry.at }),
-            _ => None,
-        }));
+        history.extend(entries);
     }
-    phases
+    history
+}
+
+/// Every phase as the journal has it, several at once if one look reached them.
+fn phases_reached(history: &[Entry]) -> Vec<PhaseEntry> {
+    let reached = history.iter().filter_map(|entry| match &entry.event {
+        Event::Fact(Fact::Reached { phase }) => Some(PhaseEntry { phase: *phase, entered_at: entry.at }),
+        _ => None,
+    });
+    reached.collect()
+}
+
+/// S1 with real servers: customers are the witnesses. One side says yes, then the other; each further change means that both
+/// were open.
+fn judge_switches(world: &mut World, lab: &LabReport, authoritative: Side, now: Timestamp) {
+    let expected: &[Side] = match authoritative {
+        Side::Target => &[Side::Target],
+        Side::Legacy => &[Side::Target, Side::Legacy],
+    };
+    let seen: Vec<Side> = lab.switches.iter().map(|switch| switch.to).collect();
+    if !expected.starts_with(&seen) {
+        world.monitor.report("S1", now, format!("customers were told yes by one side after the other: {seen:?}"));
+    }
+    if lab.left_behind > 0 {
+        world.monitor.report("S2", now, format!("{} rows are not on {authoritative}", lab.left_behind));
+    }
 }
 
 /// Whether the next look may close or open a fence.

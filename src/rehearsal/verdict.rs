@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operator::Scenario;
+use super::pause::PauseSplit;
 use super::timeline::PhaseEntry;
+use crate::lab::report::LabReport;
 use crate::sim::monitor::Violation;
 use crate::sim::report::PaymentCounts;
 
@@ -34,6 +36,8 @@ pub struct Verdict {
     pub write_pause_seconds: Option<f64>,
     /// The same for the way back.
     pub rollback_write_pause_seconds: Option<f64>,
+    /// The same pauses, taken apart.
+    pub pauses: Vec<PauseSplit>,
     /// Virtual time.
     pub simulated_seconds: u64,
     /// Passes of the controller.
@@ -46,6 +50,9 @@ pub struct Verdict {
     pub faults_injected: BTreeMap<String, u64>,
     /// Invariants broken; empty is the only good answer.
     pub violations: Vec<Violation>,
+    /// What the servers have to say, where there were real ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lab: Option<LabReport>,
 }
 
 /// One attempt at a cutover.
@@ -65,6 +72,10 @@ impl Verdict {
             Scenario::Forward | Scenario::Abort => self.outcome == "Completed",
             Scenario::Rollback => self.outcome == "RolledBack",
         };
-        ended && self.violations.is_empty() && self.payments.lost == 0 && self.payments.duplicated == 0
+        ended
+            && self.violations.is_empty()
+            && self.payments.lost == 0
+            && self.payments.duplicated == 0
+            && self.lab.as_ref().is_none_or(LabReport::is_good)
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::database::binlog::{Change, Origin};
 use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, Availability, Databases, SimDatabase};
-use super::resolvers::{PublicAnswer, Resolvers};
+use super::resolvers::{PublicAnswers, Resolvers};
 use super::setting::{BUSY_TABLES, Setting};
 use crate::clock::{after, elapsed};
 use crate::names::Side;
@@ -74,8 +74,8 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, Default)]
 struct Pauses {
     last: Option<(Side, Timestamp)>,
-    to_target: Option<Duration>,
-    to_legacy: Option<Duration>,
+    to_target: Option<(Timestamp, Timestamp)>,
+    to_legacy: Option<(Timestamp, Timestamp)>,
 }
 
 /// Everybody who pays, and the validation traffic.
@@ -142,12 +142,17 @@ impl Customers {
         self.pauses.last.map(|(side, _)| side)
     }
 
-    /// From the last acknowledgement on the other side to the first on `side`, at the newest change to it.
-    pub const fn pause_towards(&self, side: Side) -> Option<Duration> {
+    /// The last acknowledgement on the other side and the first on `side`, at the newest change to it.
+    pub const fn switch_to(&self, side: Side) -> Option<(Timestamp, Timestamp)> {
         match side {
             Side::Target => self.pauses.to_target,
             Side::Legacy => self.pauses.to_legacy,
         }
+    }
+
+    /// How long that was.
+    pub fn pause_towards(&self, side: Side) -> Option<Duration> {
+        self.switch_to(side).map(|(last, first)| elapsed(last, first))
     }
 
     /// When something happens next.
@@ -157,16 +162,16 @@ impl Customers {
     }
 
     /// Does everything that is due.
-    pub fn step(&mut self, now: Timestamp, databases: &mut Databases, resolvers: &mut Resolvers, authority: PublicAnswer) {
+    pub fn step(&mut self, now: Timestamp, databases: &mut Databases, resolvers: &mut Resolvers, authorities: &PublicAnswers) {
         if self.next_arrival <= now {
             let key = self.arrive();
-            self.attempt(key, now, databases, resolvers, authority);
+            self.attempt(key, now, databases, resolvers, authorities);
             self.next_arrival = after(now, self.interval.mul_f64(self.rng.f64() + 0.5));
         }
         while let Some(Reverse((_, key, step))) = self.agenda.peek().copied().filter(|Reverse((at, ..))| *at <= now) {
             self.agenda.pop();
             match step {
-                Step::Try => self.attempt(key, now, databases, resolvers, authority),
+                Step::Try => self.attempt(key, now, databases, resolvers, authorities),
                 Step::Commit => self.finish(key, now, databases),
             }
         }
@@ -186,9 +191,16 @@ impl Customers {
         &mut self.payments[number]
     }
 
-    fn attempt(&mut self, key: u64, now: Timestamp, databases: &Databases, resolvers: &mut Resolvers, authority: PublicAnswer) {
+    fn attempt(
+        &mut self,
+        key: u64,
+        now: Timestamp,
+        databases: &Databases,
+        resolvers: &mut Resolvers,
+        authorities: &PublicAnswers,
+    ) {
         let resolver = self.payment(key).resolver;
-        let side = resolvers.resolve(resolver, now, authority);
+        let side = resolvers.resolve(resolver, now, authorities);
         match side.filter(|side| databases.side(*side).accepts(AccountUse::Application)) {
             Some(side) => {
                 let takes = Duration::from_millis(self.rng.u64(5..40));
@@ -276,7 +288,7 @@ impl Customers {
     fn acknowledge(&mut self, key: u64, acknowledgement: Acknowledgement, now: Timestamp) {
         self.payment(key).acknowledged = Some(acknowledgement);
         if let Some((side, at)) = self.pauses.last.filter(|(side, _)| *side != acknowledgement.side) {
-            let pause = Some(elapsed(at, now));
+            let pause = Some((at, now));
             match side {
                 Side::Legacy => self.pauses.to_target = pause,
                 Side::Target => self.pauses.to_legacy = pause,
@@ -338,12 +350,13 @@ impl Customers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::resolvers::PublicAnswer;
 
-    fn scene() -> (Databases, Resolvers, PublicAnswer) {
+    fn scene() -> (Databases, Resolvers, PublicAnswers) {
         let database = |side| SimDatabase::new(side, 8, Vec::new());
         let authority = PublicAnswer { side: Some(Side::Legacy), ttl: Duration::from_secs(60) };
         let resolvers = Resolvers::new(3, authority, Timestamp::UNIX_EPOCH, &mut fastrand::Rng::with_seed(1));
-        (Databases { legacy: database(Side::Legacy), target: database(Side::Target) }, resolvers, authority)
+        (Databases { legacy: database(Side::Legacy), target: database(Side::Target) }, resolvers, [authority; 4])
     }
 
     fn customers() -> Customers {
@@ -379,7 +392,7 @@ mod tests {
         let mut customers = customers();
         let mut now = Timestamp::UNIX_EPOCH;
         for round in 0..200 {
-            customers.step(now, &mut databases, &mut resolvers, authority);
+            customers.step(now, &mut databases, &mut resolvers, &authority);
             if round % 3 == 0 {
                 customers.cut(Side::Legacy, now, &mut databases);
             }
@@ -400,7 +413,7 @@ mod tests {
         let mut customers = customers();
         let mut now = Timestamp::UNIX_EPOCH;
         for _ in 0..50 {
-            customers.step(now, &mut databases, &mut resolvers, authority);
+            customers.step(now, &mut databases, &mut resolvers, &authority);
             now = customers.next_due().unwrap_or(now);
         }
         assert_eq!(customers.acknowledged(), 0);

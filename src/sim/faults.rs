@@ -100,7 +100,7 @@ impl Bucket {
     }
 }
 
-/// The account's buckets: `reference/aws.md` section 5, the smaller number where sources disagree.
+/// The account's buckets, the smaller number where sources disagree.
 #[derive(Debug, Clone)]
 struct Buckets {
     dms: Bucket,

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::clock::after;
 use crate::names::Side;
+use crate::sim::route53::SERVERS;
 
-/// What the authoritative servers say about the public name.
+/// What one authoritative server says about the public name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicAnswer {
     /// Where it points; `None` when nothing is answered, or something that is neither side.
@@ -15,6 +16,9 @@ pub struct PublicAnswer {
     /// How long a resolver may keep that.
     pub ttl: Duration,
 }
+
+/// What each authoritative server says: for a while after a change they differ.
+pub type PublicAnswers = [PublicAnswer; SERVERS];
 
 /// One resolver's cache.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +41,11 @@ impl Resolvers {
         Self { caches: (0..count.max(1)).map(cache).collect() }
     }
 
-    /// Where the public name points for customers of one resolver; asks only when its copy has run out.
-    pub fn resolve(&mut self, resolver: usize, now: Timestamp, authority: PublicAnswer) -> Option<Side> {
+    /// Where the public name points for customers of one resolver; it asks only when its copy has run out, and always the
+    /// server that is nearest to it.
+    pub fn resolve(&mut self, resolver: usize, now: Timestamp, authorities: &PublicAnswers) -> Option<Side> {
         let count = self.caches.len();
+        let authority = authorities[resolver % SERVERS];
         let cache = &mut self.caches[resolver % count];
         if cache.until <= now {
             *cache = Cached { side: authority.side, until: after(now, authority.ttl) };
@@ -59,8 +65,9 @@ mod tests {
         let target = PublicAnswer { side: Some(Side::Target), ..legacy };
         let mut resolvers = Resolvers::new(1, legacy, start, &mut fastrand::Rng::with_seed(1));
         let asked = after(start, Duration::from_secs(60));
-        assert_eq!(resolvers.resolve(0, asked, legacy), Some(Side::Legacy));
-        assert_eq!(resolvers.resolve(0, after(asked, Duration::from_secs(59)), target), Some(Side::Legacy));
-        assert_eq!(resolvers.resolve(0, after(asked, Duration::from_secs(60)), target), Some(Side::Target));
+        let (legacy, target) = ([legacy; SERVERS], [target; SERVERS]);
+        assert_eq!(resolvers.resolve(0, asked, &legacy), Some(Side::Legacy));
+        assert_eq!(resolvers.resolve(0, after(asked, Duration::from_secs(59)), &target), Some(Side::Legacy));
+        assert_eq!(resolvers.resolve(0, after(asked, Duration::from_secs(60)), &target), Some(Side::Target));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::names::{Direction, EndpointArn, ReplicationInstanceArn, Side, TableName, TaskIdentifier};
 use crate::sim::database::{AccountUse, DatabaseAccount, Lock};
+use crate::sim::dms::outside::DataPlane;
 use crate::spec::Migration;
 
 /// The tables of the payment system. The first two are the busy ones: every payment writes both.
@@ -64,6 +65,8 @@ pub struct Setting {
     pub resolvers: usize,
     /// Rows that validation traffic writes, at most.
     pub validation_rows: u32,
+    /// Who moves the rows of replication tasks.
+    pub data_plane: DataPlane,
 }
 
 impl Setting {
@@ -92,6 +95,7 @@ impl Setting {
             busy_interval: Duration::from_millis(50),
             resolvers: 20,
             validation_rows: 12,
+            data_plane: DataPlane::Simulated,
         }
     }
 

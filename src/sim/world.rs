@@ -11,6 +11,7 @@ use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
 use super::dms::Dms;
 use super::dms::mover::Note;
+use super::dms::outside::DataPlane;
 use super::elb::Elb;
 use super::faults::Faults;
 use super::humans::{Humans, Reach};
@@ -20,7 +21,7 @@ use super::monitor::{Actor, Monitor};
 use super::profile::FaultProfile;
 use super::rds::{Rds, RdsEffect};
 use super::report::{PaymentCounts, WorldReport};
-use super::resolvers::{PublicAnswer, Resolvers};
+use super::resolvers::{PublicAnswer, PublicAnswers, Resolvers};
 use super::route53::{Record, RecordData, Route53};
 use super::setting::Setting;
 use super::wire::{Cloud, Parameters, RestAnswer, RestRequest, ServiceError};
@@ -63,7 +64,9 @@ pub struct World {
     pub monitor: Monitor,
     faults: Faults,
     now: Timestamp,
-    public: PublicAnswer,
+    public: PublicAnswers,
+    /// What became of the writer, for databases that are none of this world's.
+    pub writer_effects: Vec<RdsEffect>,
     /// Chance at the databases' seams.
     pub(super) seam_rng: fastrand::Rng,
 }
@@ -81,20 +84,21 @@ impl World {
         fill(&mut databases.legacy, setting.rows_at_start, start, &mut fork(1));
         let public = Record::pointing(&spec.dns.public.name, &spec.dns.public.legacy, setting.initial_ttl_seconds);
         let route53 = Route53::new(spec.dns.hosted_zone_id.clone(), &spec.dns.zone_name, vec![public], fork(2));
-        let answer = public_answer(&route53, &setting);
+        let public = public_answers(&route53, &setting);
         let member = |number: u32| InstanceId(format!("{}-instance-{number}", spec.target.cluster));
         Self {
             dms: Dms::new(&setting, fork(3)),
             rds: Rds::new(spec.target.cluster.clone(), member(1), member(2), fork(4)),
             elb: Elb::new(spec.load_balancer.arn.clone(), spec.load_balancer.target_group_arn.clone(), TARGETS, start, fork(5)),
-            resolvers: Resolvers::new(setting.resolvers, answer, start, &mut fork(6)),
+            resolvers: Resolvers::new(setting.resolvers, public[0], start, &mut fork(6)),
             customers: Customers::new(&setting, start, fork(7)),
             humans: Humans::new(profile.human_edits, start, fork(8)),
-            monitor: Monitor::new(answer.side),
+            monitor: Monitor::new(public[0].side),
             faults: Faults::new(profile, fork(9)),
             seam_rng: fork(10),
             now: start,
-            public: answer,
+            writer_effects: Vec::new(),
+            public,
             route53,
             databases,
             setting,
@@ -112,8 +116,13 @@ impl World {
     }
 
     /// What the authoritative servers say about the public name.
-    pub const fn public(&self) -> PublicAnswer {
+    pub const fn public(&self) -> PublicAnswers {
         self.public
+    }
+
+    /// Where the public name points for customers of one resolver.
+    pub fn resolve(&mut self, resolver: usize, now: Timestamp) -> Option<Side> {
+        self.resolvers.resolve(resolver, now, &self.public)
     }
 
     /// Begins or ends a rush of customers.
@@ -148,7 +157,7 @@ impl World {
             self.take_dms_notes();
         }
         if self.customers.next_due().is_some_and(|due| due <= now) {
-            self.customers.step(now, &mut self.databases, &mut self.resolvers, self.public);
+            self.customers.step(now, &mut self.databases, &mut self.resolvers, &self.public);
         }
         if self.humans.next_due().is_some_and(|due| due <= now) {
             // Nobody plays in a console while a fence moves.
@@ -172,6 +181,9 @@ impl World {
 
     /// The rules look, if there can be anything to see.
     pub(super) fn watch(&mut self) {
+        if self.setting.data_plane == DataPlane::Outside {
+            return;
+        }
         let writes = (self.writes_now(Side::Legacy), self.writes_now(Side::Target));
         let target_commits = self.databases.target.application_commits;
         if self.monitor.is_unchanged(writes, target_commits) {
@@ -211,6 +223,9 @@ impl World {
 
     fn take_rds_effects(&mut self, actor: Actor) {
         for effect in self.rds.step(self.now) {
+            if self.setting.data_plane == DataPlane::Outside {
+                self.writer_effects.push(effect.clone());
+            }
             match effect {
                 RdsEffect::WriterRebooting { .. } => {
                     let in_window = self.setting.migration.spec.binlog.maintenance_window.is_open(self.now);
@@ -240,9 +255,12 @@ impl World {
     }
 
     fn refresh_public(&mut self, actor: Actor) {
-        self.public = public_answer(&self.route53, &self.setting);
+        self.public = public_answers(&self.route53, &self.setting);
+        if self.setting.data_plane == DataPlane::Outside {
+            return;
+        }
         let truth = self.truth();
-        self.monitor.pointing_changed(self.now, self.public.side, &truth, actor);
+        self.monitor.pointing_changed(self.now, pointing(&self.public), &truth, actor);
     }
 
     /// Locks accounts: new connections are refused, and now and then a long transaction holds on.
@@ -378,10 +396,22 @@ fn fill(database: &mut SimDatabase, rows: u64, start: Timestamp, rng: &mut fastr
     }
 }
 
-/// Where the authoritative servers send customers.
-fn public_answer(route53: &Route53, setting: &Setting) -> PublicAnswer {
+/// Where each authoritative server sends customers.
+fn public_answers(route53: &Route53, setting: &Setting) -> PublicAnswers {
+    std::array::from_fn(|server| public_answer(route53, setting, server))
+}
+
+/// The first server that sends customers to the target has sent some there: from then on the name points there.
+fn pointing(answers: &PublicAnswers) -> Option<Side> {
+    let target = answers.iter().find(|answer| answer.side == Some(Side::Target));
+    target.unwrap_or(&answers[0]).side
+}
+
+fn public_answer(route53: &Route53, setting: &Setting, server: usize) -> PublicAnswer {
     let public = &setting.migration.spec.dns.public;
-    let Some(answer) = route53.answer(&public.name) else { return PublicAnswer { side: None, ttl: NEGATIVE_TTL } };
+    let Some(answer) = route53.answer(&public.name, server) else {
+        return PublicAnswer { side: None, ttl: NEGATIVE_TTL };
+    };
     let answers = |side: Side| {
         let wanted = Record::pointing(&public.name, public.destination(side), 0);
         answer

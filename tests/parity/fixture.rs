@@ -94,7 +94,12 @@ impl Two {
             Installed::start(&own, options).expect("a server")
         };
         let installed = [start("legacy", options[0]), start("target", options[1])];
-        let server = |side, installed: &Installed| Server { side, address: installed.address(), credentials: Installed::root(), ca_file: None };
+        let server = |side, installed: &Installed| Server {
+            side,
+            address: installed.address(),
+            credentials: Installed::root(),
+            ca_file: None,
+        };
         let servers = [server(Side::Legacy, &installed[0]), server(Side::Target, &installed[1])];
         let migration = load("two_servers.yaml", TWO_SERVERS.as_bytes()).expect("the spec is good").migration.into_inner();
         let two = Self { installed, servers, migration, directory };

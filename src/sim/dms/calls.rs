@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::describe::{not_found, text};
 use super::mappings::select;
 use super::mover::TableState;
+use super::outside::{DataPlane, Errand};
 use super::settings::{RowValidation, enrich};
 use super::task::{Dates, MigrationType, StartHow, Status, Task};
 use super::{Connection, ConnectionStatus, Dms};
@@ -248,9 +249,16 @@ impl Dms {
         if self.tasks[number].status != Status::Running {
             return Err(wrong_state("Replication Task cannot be stopped, invalid state"));
         }
-        let due = Some(after(now, self.delay(faults, 2, 6)));
+        let due = match self.setting.data_plane {
+            DataPlane::Simulated => after(now, self.delay(faults, 2, 6)),
+            // As long as its mover outside takes, and no made-up second longer.
+            DataPlane::Outside => {
+                self.errands.push(Errand::Stop { arn: self.tasks[number].arn.clone() });
+                now
+            }
+        };
         self.tasks[number].status = Status::Stopping;
-        self.tasks[number].due = due;
+        self.tasks[number].due = Some(due);
         self.answer(number, databases)
     }
 
@@ -297,6 +305,10 @@ impl Dms {
         for table in tables {
             // Minutes, as for a table of some gigabytes.
             let ends = after(now, self.delay(faults, 120, 360));
+            if self.setting.data_plane == DataPlane::Outside {
+                let (arn, name) = (self.tasks[number].arn.clone(), self.setting.tables[table].clone());
+                self.errands.push(Errand::Reload { arn, table: name });
+            }
             if let Some(mover) = &mut self.tasks[number].mover {
                 mover.reload(table, ends, now, databases, &mut self.notes);
             }

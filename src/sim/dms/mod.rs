@@ -6,6 +6,7 @@ mod calls;
 mod describe;
 pub mod mappings;
 pub mod mover;
+pub mod outside;
 pub mod settings;
 pub mod task;
 
@@ -14,9 +15,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::mover::{Mover, Note, TaskFailure};
+use self::outside::{DataPlane, Errand, Pulse};
 use self::task::{MigrationType, StartHow, Status, Task};
 use crate::clock::after;
-use crate::names::{Direction, EndpointArn};
+use crate::names::{Direction, EndpointArn, TaskIdentifier};
 use crate::sim::database::Databases;
 use crate::sim::database::binlog::SeekError;
 use crate::sim::faults::Faults;
@@ -61,6 +63,7 @@ pub struct Dms {
     connections: Vec<Connection>,
     /// What the world has to know of what happened since it asked last.
     pub notes: Vec<Note>,
+    errands: Vec<Errand>,
     retired: [Progress; 2],
     rng: fastrand::Rng,
 }
@@ -73,6 +76,7 @@ impl Dms {
             tasks: Vec::new(),
             connections: Vec::new(),
             notes: Vec::new(),
+            errands: Vec::new(),
             retired: [Progress::default(); 2],
             rng,
         }
@@ -102,7 +106,8 @@ impl Dms {
         for task in &mut self.tasks {
             if task.due.is_some_and(|due| due <= now) {
                 task.due = None;
-                pass(task, now, databases, faults, &self.setting, &mut self.notes);
+                let told = Told { notes: &mut self.notes, errands: &mut self.errands };
+                pass(task, now, databases, faults, &self.setting, told);
             }
             if task.status == Status::Running {
                 run(task, now, databases, faults, &mut self.rng);
@@ -176,19 +181,21 @@ fn fold(sum: Progress, task: &Task) -> Progress {
     }
 }
 
+/// Who is told what happens to tasks: the world, and movers outside.
+struct Told<'a> {
+    notes: &'a mut Vec<Note>,
+    errands: &'a mut Vec<Errand>,
+}
+
+/// How often a stopping task asks after its mover outside.
+const A_MOMENT: Duration = Duration::from_millis(5);
+
 /// A status that passes by itself has passed.
-fn pass(
-    task: &mut Task,
-    now: Timestamp,
-    databases: &mut Databases,
-    faults: &mut Faults,
-    setting: &Setting,
-    notes: &mut Vec<Note>,
-) {
+fn pass(task: &mut Task, now: Timestamp, databases: &mut Databases, faults: &mut Faults, setting: &Setting, told: Told<'_>) {
     let before = std::mem::replace(&mut task.status, Status::Failed);
     task.status = match before {
         Status::Creating => Status::Ready,
-        Status::Starting(how) => match begin(task, &how, now, databases, setting, notes) {
+        Status::Starting(how) => match begin(task, how, now, databases, setting, told) {
             Ok(()) if faults.strikes(faults.profile.failed_task) => {
                 faults.count("failed_task");
                 fail(task, now, &TaskFailure("Error executing source loop; Stream component failed at subtask 0".to_owned()));
@@ -200,6 +207,11 @@ fn pass(
                 Status::Failed
             }
         },
+        // It has stopped when its mover outside has; nothing else takes time there.
+        Status::Stopping if task.mover.as_ref().is_some_and(|mover| mover.pulse == Some(Pulse::AtWork)) => {
+            task.due = Some(after(now, A_MOMENT));
+            Status::Stopping
+        }
         Status::Stopping => {
             task.stop_reason = Some("Stop Reason NORMAL");
             task.dates.stop = Some(now);
@@ -213,12 +225,16 @@ fn pass(
 /// Gives a starting task its hands.
 fn begin(
     task: &mut Task,
-    how: &StartHow,
+    how: StartHow,
     now: Timestamp,
     databases: &mut Databases,
     setting: &Setting,
-    notes: &mut Vec<Note>,
+    Told { notes, errands }: Told<'_>,
 ) -> Result<(), TaskFailure> {
+    if setting.data_plane == DataPlane::Outside {
+        begin_outside(task, how, now, setting, errands);
+        return Ok(());
+    }
     let source = databases.side(task.direction.source());
     if task.migration_type != MigrationType::FullLoad && source.binlog.format != "ROW" {
         return Err(TaskFailure("Binary logging must be enabled with binlog_format=ROW for MySQL server".to_owned()));
@@ -235,7 +251,7 @@ fn begin(
         }
         StartHow::Changes(position) => {
             let seq = match position {
-                Some(position) => source.log.seek(position).map_err(refused)?,
+                Some(position) => source.log.seek(&position).map_err(refused)?,
                 None => source.log.next_seq(),
             };
             task.mover = Some(Mover::changes_only(task.direction, &task.selection, policies, seq, notes));
@@ -248,12 +264,37 @@ fn begin(
     Ok(())
 }
 
+/// Sends somebody outside to move a task's rows; what is known of its tables is kept for a resumed one.
+fn begin_outside(task: &mut Task, how: StartHow, now: Timestamp, setting: &Setting, errands: &mut Vec<Errand>) {
+    if how == StartHow::FullLoad {
+        task.dates.full_load_start = Some(now);
+    }
+    let fresh = || Mover::outside(task.direction, &task.selection, task.settings.policies, &how);
+    let mut mover = match (&how, task.mover.take()) {
+        (StartHow::Resume, Some(mover)) => mover,
+        _ => fresh(),
+    };
+    mover.pulse = Some(Pulse::AtWork);
+    task.mover = Some(mover);
+    errands.push(Errand::Begin {
+        arn: task.arn.clone(),
+        identifier: TaskIdentifier(task.identifier.clone()),
+        direction: task.direction,
+        tables: task.selection.tables.iter().filter_map(|table| setting.tables.get(*table).cloned()).collect(),
+        policies: task.settings.policies,
+        how,
+    });
+}
+
 fn refused(error: SeekError) -> TaskFailure {
     TaskFailure(format!("Cannot start reading changes: {error}"))
 }
 
 fn run(task: &mut Task, now: Timestamp, databases: &mut Databases, faults: &mut Faults, rng: &mut fastrand::Rng) {
     let Some(mover) = &mut task.mover else { return };
+    if mover.pulse.is_some() {
+        return;
+    }
     if let Err(failure) = mover.step(now, databases, faults, rng) {
         fail(task, now, &failure);
         return;

@@ -9,8 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::mappings::{MarkerSchema, Selection};
+use super::outside::Pulse;
 use super::settings::{ErrorPolicy, Loopback, Policies, PrepMode};
+use super::task::StartHow;
 use crate::clock::after;
+use crate::database::BinlogPosition;
 use crate::names::{Direction, Side};
 use crate::sim::database::binlog::{Change, Event, Origin};
 use crate::sim::database::rows::TableNumber;
@@ -108,9 +111,22 @@ pub struct Mover {
     lag: Duration,
     /// Changes arrive no earlier than this, however small the lag is.
     stalled_until: Timestamp,
+    /// What somebody outside who does the moving said last; `None` where this mover moves rows itself.
+    pub pulse: Option<Pulse>,
+    /// How far the mover outside has come.
+    pub checkpoint: Option<BinlogPosition>,
 }
 
 impl Mover {
+    /// The record of what somebody outside moves.
+    pub fn outside(direction: Direction, selection: &Selection, policies: Policies, how: &StartHow) -> Self {
+        let state = match how {
+            StartHow::FullLoad => TableState::BeforeLoad,
+            StartHow::Changes(_) | StartHow::Resume => TableState::Completed,
+        };
+        Self { pulse: Some(Pulse::AtWork), ..Self::new(direction, selection, policies, state, 0) }
+    }
+
     /// Hands for a full load that begins now, and the changes after it.
     pub fn full_load(
         direction: Direction,
@@ -158,7 +174,17 @@ impl Mover {
         let tables = selection.tables.iter().map(progress).collect();
         // Until the first batch: the middle of what is normal.
         let lag = Duration::from_secs(1);
-        Self { tables, next_seq, direction, policies, markers: selection.markers, lag, stalled_until: Timestamp::MIN }
+        Self {
+            tables,
+            next_seq,
+            direction,
+            policies,
+            markers: selection.markers,
+            lag,
+            stalled_until: Timestamp::MIN,
+            pulse: None,
+            checkpoint: None,
+        }
     }
 
     /// Plans the load of every table that is not loaded yet, one after another, over `whole` in all.
@@ -188,6 +214,9 @@ impl Mover {
         if let Some(progress) = self.tables.iter_mut().find(|progress| progress.table == table) {
             progress.state = TableState::Reloading;
             progress.reloads += 1;
+            if self.pulse.is_some() {
+                return;
+            }
             progress.plan = Some((now, ends));
             empty(target, table, notes);
         }
@@ -210,6 +239,9 @@ impl Mover {
 
     /// When something happens next, if the source's log and both servers stay as they are.
     pub fn next_due(&self, databases: &Databases) -> Option<Timestamp> {
+        if self.pulse.is_some() {
+            return None;
+        }
         let source = databases.side(self.direction.source());
         let target = databases.side(self.direction.source().other());
         if source.availability == Availability::Rebooting || target.availability == Availability::Rebooting {

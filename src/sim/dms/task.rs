@@ -194,7 +194,8 @@ impl Task {
             shown["ReplicationTaskSettings"] = json!(self.settings.enriched);
         }
         if let Some(mover) = &self.mover {
-            let position = databases.side(self.direction.source()).log.position_of(mover.next_seq);
+            let simulated = || databases.side(self.direction.source()).log.position_of(mover.next_seq);
+            let position = mover.checkpoint.clone().unwrap_or_else(simulated);
             shown["RecoveryCheckpoint"] = json!(format!("checkpoint:V1#{}#{position}:-1:{}:0", mover.next_seq, position.offset));
         }
         let position = self.cdc_start.as_ref().map(ToString::to_string);

@@ -14,7 +14,7 @@ pub(super) const FAMILY_NAME: &str = "aurora-mysql8.0";
 pub(super) const DEFAULT_GROUP: &str = "default.aurora-mysql8.0";
 /// Parameters of one request (ModifyDBClusterParameterGroup).
 const PARAMETERS_AT_MOST: usize = 20;
-/// Groups of one account and region (unverified, `reference/aws.md` section 2.3).
+/// Groups of one account and region (unverified).
 const GROUPS_AT_MOST: usize = 50;
 
 /// One cluster parameter group.

@@ -1,6 +1,6 @@
 //! The cluster parameters of `aurora-mysql8.0`: more than a page of them, as DescribeDBClusterParameters lists them.
 //!
-//! The binary log's parameters are as `reference/aws.md` section 2.3 has them; the others are there to be paged through, with
+//! The binary log's parameters are as the Aurora MySQL guide lists them; the others are there to be paged through, with
 //! their real names and plausible attributes.
 
 /// When a changed parameter applies.

@@ -1,6 +1,7 @@
 //! Route 53: one hosted zone, changed in atomic batches, which its authoritative servers serve some time later.
 //!
-//! Listings show a change at once; resolvers see it when it is in sync. Not modelled: latency, failover, geolocation and
+//! Listings show a change at once. The four authoritative servers take it up one after another: the first within a second or
+//! so, the last when the change is in sync. Not modelled: latency, failover, geolocation and
 //! multi-value policies, health checks, private zones, record set protections, DNSSEC; two changes never overlap out of order.
 
 mod batch;
@@ -8,7 +9,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +27,10 @@ use crate::sim::wire::{Parameters, RestAnswer, RestRequest, ServiceError};
 
 /// A change is in sync after 10 to 60 seconds ("generally within 60 seconds", ChangeResourceRecordSets).
 const SYNC_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
+/// The first server answers a change this soon: one "within a second or so" of four (each zone has four name servers).
+const FIRST_SERVER_MS: std::ops::RangeInclusive<u64> = 200..=1_500;
+/// Name servers of a hosted zone.
+pub const SERVERS: usize = 4;
 /// Items of one listing (ListResourceRecordSets).
 const ITEMS_AT_MOST: usize = 300;
 
@@ -97,12 +103,13 @@ pub struct Route53 {
     zone_name: DomainName,
     /// What the API shows.
     records: Records,
-    /// What the authoritative servers serve.
-    served: Records,
-    /// The zone after each change that is still on its way to the servers, in order of submission.
-    on_its_way: VecDeque<(Timestamp, Records)>,
+    /// What each authoritative server serves.
+    served: [Arc<Records>; SERVERS],
+    /// The zone as a server will serve it from a time on, by that time, the number of the change, and the server.
+    on_its_way: BTreeMap<(Timestamp, usize, usize), Arc<Records>>,
     changes: BTreeMap<String, SubmittedChange>,
-    newest_in_sync_at: Timestamp,
+    /// When each server takes up the newest change.
+    newest_at: [Timestamp; SERVERS],
     rng: fastrand::Rng,
 }
 
@@ -120,31 +127,33 @@ impl Route53 {
         Self {
             zone_id,
             zone_name,
-            served: records.clone(),
+            served: std::array::from_fn(|_| Arc::new(records.clone())),
             records,
-            on_its_way: VecDeque::new(),
+            on_its_way: BTreeMap::new(),
             changes: BTreeMap::new(),
-            newest_in_sync_at: Timestamp::MIN,
+            newest_at: [Timestamp::MIN; SERVERS],
             rng,
         }
     }
 
-    /// When the next change comes into sync.
+    /// When the next server takes up a change.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.on_its_way.front().map(|(in_sync_at, _)| *in_sync_at)
+        self.on_its_way.keys().next().map(|(at, ..)| *at)
     }
 
-    /// Serves every change that has come into sync by `now`.
+    /// Lets every server take up what is due by `now`.
     pub fn step(&mut self, now: Timestamp) {
-        while let Some((_, records)) = self.on_its_way.pop_front_if(|(in_sync_at, _)| *in_sync_at <= now) {
-            self.served = records;
+        while let Some(entry) = self.on_its_way.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((_, _, server), records) = entry.remove_entry();
+            self.served[server] = records;
         }
     }
 
-    /// What the authoritative servers answer for `name`: as of the last change that `step` brought into sync.
-    pub fn answer(&self, name: &DomainName) -> Option<Answer<'_>> {
-        let records: Vec<&Record> =
-            named(&self.served, name).filter(|record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str())).collect();
+    /// What one authoritative server answers for `name`: as of the last change that `step` let it take up.
+    pub fn answer(&self, name: &DomainName, server: usize) -> Option<Answer<'_>> {
+        let records: Vec<&Record> = named(&self.served[server % SERVERS], name)
+            .filter(|record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str()))
+            .collect();
         let ttl_seconds = records.iter().map(|record| record.ttl_seconds()).min()?;
         Some(Answer { records, ttl_seconds })
     }
@@ -201,14 +210,27 @@ impl Route53 {
     /// Applies a batch to what the API shows, and sends it on its way to the servers.
     fn submit(&mut self, now: Timestamp, batch: Batch) -> Result<String, ServiceError> {
         let records = batch.applied_to(&self.records, &self.zone_name)?;
-        let wanted = after(now, Duration::from_secs(self.rng.u64(SYNC_SECONDS)));
-        self.newest_in_sync_at = self.newest_in_sync_at.max(wanted);
-        self.records = records.clone();
-        self.on_its_way.push_back((self.newest_in_sync_at, records));
+        let in_sync_at = self.send(now, &Arc::new(records.clone()));
+        self.records = records;
         let id = format!("C{:04}{:016X}", self.changes.len() + 1, self.rng.u64(..));
-        let change = SubmittedChange { submitted_at: now, in_sync_at: self.newest_in_sync_at, comment: batch.comment };
+        let change = SubmittedChange { submitted_at: now, in_sync_at, comment: batch.comment };
         self.changes.insert(id.clone(), change);
         Ok(id)
+    }
+
+    /// Sends the zone on its way to every server, and says when the last of them has it. No server goes back in time.
+    fn send(&mut self, now: Timestamp, records: &Arc<Records>) -> Timestamp {
+        let in_sync = Duration::from_secs(self.rng.u64(SYNC_SECONDS));
+        let first = Duration::from_millis(self.rng.u64(FIRST_SERVER_MS));
+        let between = |rng: &mut fastrand::Rng| first + (in_sync - first).mul_f64(rng.f64());
+        let mut takes = [first, between(&mut self.rng), between(&mut self.rng), in_sync];
+        self.rng.shuffle(&mut takes);
+        for (server, takes) in takes.into_iter().enumerate() {
+            let at = self.newest_at[server].max(after(now, takes));
+            self.newest_at[server] = at;
+            self.on_its_way.insert((at, self.changes.len(), server), Arc::clone(records));
+        }
+        self.newest_at.into_iter().max().unwrap_or(now)
     }
 
     fn list(&self, query: &Parameters) -> Result<RestAnswer, ServiceError> {

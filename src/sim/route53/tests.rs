@@ -54,10 +54,29 @@ async fn names(bench: &Bench) -> Vec<String> {
     listed.resource_record_sets.into_iter().map(|set| format!("{} {}", set.name, set.r#type.as_str())).collect()
 }
 
-fn resolved(bench: &Bench, name: &str) -> Option<(String, u64)> {
+fn resolved_at(bench: &Bench, name: &str, server: usize) -> Option<(String, u64)> {
     let world = bench.world();
-    let answer = world.route53.answer(&DomainName::from(name))?;
+    let answer = world.route53.answer(&DomainName::from(name), server)?;
     Some((format!("{:?}", answer.records[0].data), answer.ttl_seconds))
+}
+
+fn resolved(bench: &Bench, name: &str) -> Option<(String, u64)> {
+    resolved_at(bench, name, 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_take_a_change_up_one_after_another_the_first_soon_and_the_last_in_sync() {
+    let bench = Bench::calm();
+    let old = a("pay.example.com", 3600, "192.0.2.10");
+    let new = a("pay.example.com", 60, "192.0.2.99");
+    change(&bench, &[(ChangeAction::Delete, old), (ChangeAction::Create, new)]).await.expect("accepted");
+    let taken_up =
+        || (0..super::SERVERS).filter(|server| resolved_at(&bench, "pay.example.com", *server).expect("served").1 == 60).count();
+    assert_eq!(taken_up(), 0, "nothing travels in no time");
+    bench.pass(2).await;
+    assert!((1..super::SERVERS).contains(&taken_up()), "{} of four", taken_up());
+    bench.pass(59).await;
+    assert_eq!(taken_up(), super::SERVERS);
 }
 
 #[tokio::test(start_paused = true)]

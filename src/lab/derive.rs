@@ -1,0 +1,41 @@
+//! The spec that a lab runs: the operator's, with what only a lab can have.
+
+use std::path::Path;
+
+use super::server::Server;
+use crate::names::Side;
+use crate::spec::{CredentialsFrom, Migration, Period, Tls};
+
+/// The spec of a lab, and what it replaces in the operator's, for people to read.
+#[derive(Debug, Clone)]
+pub struct LabSpec {
+    /// The spec.
+    pub migration: Migration,
+    /// What was replaced, one sentence each.
+    pub replaced: Vec<String>,
+}
+
+/// Replaces hosts, ports, TLS and credentials; and the write pause's budget where a story has to outlast it.
+pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentials: &Path, budget: Option<Period>) -> LabSpec {
+    let mut lab = migration.clone();
+    let mut replaced = Vec::new();
+    for (side, server) in [(Side::Legacy, legacy), (Side::Target, target)] {
+        let database = match side {
+            Side::Legacy => &mut lab.spec.legacy.database,
+            Side::Target => &mut lab.spec.target.database,
+        };
+        let address = server.address();
+        replaced.push(format!("{side}.database {}:{} is {address}, without TLS", database.host, database.port));
+        database.host = address.host;
+        database.port = i32::from(address.port);
+        database.tls = Tls::Disabled;
+        database.tls_ca_file = None;
+        database.credentials_from = CredentialsFrom::File(credentials.display().to_string());
+    }
+    replaced.push("credentials are the lab's own".to_owned());
+    if let Some(budget) = budget {
+        let before = std::mem::replace(&mut lab.spec.cutover.write_pause_budget, budget);
+        replaced.push(format!("cutover.writePauseBudget {before} is {budget}, so that nobody waits for it"));
+    }
+    LabSpec { migration: lab, replaced }
+}
