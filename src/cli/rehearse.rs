@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Output, exit, read_spec};
-use crate::rehearsal::campaign::{Campaign, campaign};
 use crate::lab::report::LabReport;
+use crate::rehearsal::campaign::{Campaign, campaign};
 use crate::rehearsal::operator::Scenario;
 use crate::rehearsal::pause::{PauseSplit, PauseStep};
 use crate::rehearsal::picture;
@@ -213,7 +213,10 @@ fn steps(pause: &PauseSplit) -> String {
 }
 
 fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
-    say("servers", format!("two of MariaDB {}, {} connections, {} payments/s", lab.server, lab.connections, lab.payments_per_second));
+    say(
+        "servers",
+        format!("two of MariaDB {}, {} connections, {} payments/s", lab.server, lab.connections, lab.payments_per_second),
+    );
     for replaced in &lab.replaced {
         say("in this lab", replaced.clone());
     }
@@ -223,7 +226,13 @@ fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
             for pair in tables {
                 let verdict = if pair.legacy == pair.target { "equal on both sides" } else { "DIFFERENT" };
                 let (rows, others) = (pair.legacy.rows, pair.target.rows);
-                say("rows", format!("{:<16} {rows} and {others}, {} and {}: {verdict}", pair.legacy.table.table, pair.legacy.checksum, pair.target.checksum));
+                say(
+                    "rows",
+                    format!(
+                        "{:<16} {rows} and {others}, {} and {}: {verdict}",
+                        pair.legacy.table.table, pair.legacy.checksum, pair.target.checksum
+                    ),
+                );
             }
         }
         None => say("rows", format!("{} payments or entries of the other side are missing or different", lab.left_behind)),

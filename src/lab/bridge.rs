@@ -65,17 +65,7 @@ impl Bridge {
         marker_schema: String,
         busy_table: TableName,
     ) -> Self {
-        Self {
-            world,
-            clock,
-            legacy,
-            target,
-            marker_schema,
-            busy_table,
-            movers: BTreeMap::new(),
-            binlog: None,
-            stalled: None,
-        }
+        Self { world, clock, legacy, target, marker_schema, busy_table, movers: BTreeMap::new(), binlog: None, stalled: None }
     }
 
     /// Keeps both in step until nobody can send mishaps any more, then hands the servers back with every mover stopped.
@@ -173,7 +163,10 @@ impl Bridge {
                 };
                 let (orders, taken) = unbounded_channel();
                 mover::lock(&view).work = Work::Moving;
-                #[allow(clippy::disallowed_methods, reason = "the lab is the shell of its servers; the task is joined or aborted here")]
+                #[allow(
+                    clippy::disallowed_methods,
+                    reason = "the lab is the shell of its servers; the task is joined or aborted here"
+                )]
                 let task = tokio::spawn(mover::run(job, begin, taken, Arc::clone(&view)));
                 self.movers.insert(arn, Running { direction, orders, view, task });
             }

@@ -35,8 +35,7 @@ async fn fold(connection: &mut Conn, table: &TableName) -> Result<RowsOf, Troubl
     // A NULL is no empty text, and a separator inside a value is in hexadecimal like the rest of it.
     let columns: Vec<String> = shape.columns.iter().map(|column| format!("IFNULL(HEX({}), 'N')", as_bytes(column))).collect();
     let row = format!("CONV(LEFT(SHA2(CONCAT_WS('.', {}), 256), 16), 16, 10)", columns.join(", "));
-    let question =
-        format!("SELECT COUNT(*), BIT_XOR(CAST({row} AS UNSIGNED)) FROM {}", full_name(table));
+    let question = format!("SELECT COUNT(*), BIT_XOR(CAST({row} AS UNSIGNED)) FROM {}", full_name(table));
     let (rows, checksum): (u64, u64) = connection.query_first(question).await?.unwrap_or_default();
     Ok(RowsOf { table: table.clone(), rows, checksum: format!("{checksum:016x}") })
 }

@@ -87,9 +87,7 @@ pub(super) async fn count(here: &mut Conn, there: &mut Conn, book: &Book, schema
         let paid = payments_here.get(&key).is_some_and(|(_, amount)| *amount == told.amount);
         let booked = match told.style {
             super::customers::Style::Autocommit => !entries_here.contains_key(&key),
-            super::customers::Style::Transaction => {
-                entries_here.get(&key).is_some_and(|(_, amount)| *amount == told.amount)
-            }
+            super::customers::Style::Transaction => entries_here.get(&key).is_some_and(|(_, amount)| *amount == told.amount),
         };
         payments.lost += u64::from(!paid || !booked);
     }

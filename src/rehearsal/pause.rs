@@ -119,14 +119,18 @@ mod tests {
 
     #[test]
     fn the_steps_of_a_pause_are_its_whole() {
-        let rungs = [(90, Rung::Fence), (150, Rung::Drain), (400, Rung::Arm), (650, Rung::Open), (700, Rung::Flip), (9_999, Rung::Observing)];
+        let rungs = [
+            (90, Rung::Fence),
+            (150, Rung::Drain),
+            (400, Rung::Arm),
+            (650, Rung::Open),
+            (700, Rung::Flip),
+            (9_999, Rung::Observing),
+        ];
         let entries: Vec<Entry> = rungs.map(|(at, rung)| entry(at, Fact::Entered { rung })).into();
         let split = split(&entries, Side::Target, at(100), at(1_000));
         let steps: Vec<(Step, f64)> = split.steps.iter().map(|step| (step.step, step.seconds)).collect();
-        assert_eq!(
-            steps,
-            [(Step::Fence, 0.05), (Step::Drain, 0.25), (Step::Arm, 0.25), (Step::Open, 0.05), (Step::Flip, 0.3)]
-        );
+        assert_eq!(steps, [(Step::Fence, 0.05), (Step::Drain, 0.25), (Step::Arm, 0.25), (Step::Open, 0.05), (Step::Flip, 0.3)]);
         assert!((split.seconds - 0.9).abs() < 1e-9, "{}", split.seconds);
     }
 }

@@ -191,7 +191,14 @@ impl Customers {
         &mut self.payments[number]
     }
 
-    fn attempt(&mut self, key: u64, now: Timestamp, databases: &Databases, resolvers: &mut Resolvers, authorities: &PublicAnswers) {
+    fn attempt(
+        &mut self,
+        key: u64,
+        now: Timestamp,
+        databases: &Databases,
+        resolvers: &mut Resolvers,
+        authorities: &PublicAnswers,
+    ) {
         let resolver = self.payment(key).resolver;
         let side = resolvers.resolve(resolver, now, authorities);
         match side.filter(|side| databases.side(*side).accepts(AccountUse::Application)) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::names::{Direction, EndpointArn, ReplicationInstanceArn, Side, TableName, TaskIdentifier};
-use crate::sim::dms::outside::DataPlane;
 use crate::sim::database::{AccountUse, DatabaseAccount, Lock};
+use crate::sim::dms::outside::DataPlane;
 use crate::spec::Migration;
 
 /// The tables of the payment system. The first two are the busy ones: every payment writes both.

@@ -51,7 +51,10 @@ async fn write_extremes(server: &Server, first_id: u64) {
         let (_, rest) = row.split_once(',').expect("an id comes first");
         connection.query_drop(format!("INSERT INTO payments.types {COLUMNS} VALUES ({id}, {rest}")).await.expect("a row");
     }
-    let update = format!("UPDATE payments.types SET medium = -1, big_u = 9223372036854775808, fixed = X'0100', labels = 'b', status = NULL, at_timestamp = '2001-02-03 04:05:06.7' WHERE id = {}", first_id + 1);
+    let update = format!(
+        "UPDATE payments.types SET medium = -1, big_u = 9223372036854775808, fixed = X'0100', labels = 'b', status = NULL, at_timestamp = '2001-02-03 04:05:06.7' WHERE id = {}",
+        first_id + 1
+    );
     connection.query_drop(update).await.expect("a changed row");
     connection.query_drop(format!("DELETE FROM payments.types WHERE id = {}", first_id + 3)).await.expect("a removed row");
 }
@@ -62,7 +65,11 @@ async fn the_extremes_of_every_type_arrive_unchanged_in_both_directions() {
     pair.on_both(&["CREATE DATABASE payments", TYPES]).await;
     let tables = tables(&["types"]);
     write_extremes(&pair.legacy, 100).await;
-    root(&pair.legacy).await.query_drop(format!("INSERT INTO payments.types {COLUMNS} VALUES {LEAST}, {MOST}, {NOTHING}")).await.expect("rows");
+    root(&pair.legacy)
+        .await
+        .query_drop(format!("INSERT INTO payments.types {COLUMNS} VALUES {LEAST}, {MOST}, {NOTHING}"))
+        .await
+        .expect("rows");
     let forward = Moving::begin(job("forward", 901, &pair.legacy, &pair.target, &tables), Begin::FullLoad);
     write_extremes(&pair.legacy, 200).await;
     forward.caught_up(&pair.legacy).await;
@@ -83,7 +90,8 @@ async fn the_extremes_of_every_type_arrive_unchanged_in_both_directions() {
     assert_eq!(legacy[0].rows, 15);
 }
 
-const BUSY: &str = "CREATE TABLE payments.busy (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20) NOT NULL, n INT NOT NULL)";
+const BUSY: &str =
+    "CREATE TABLE payments.busy (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20) NOT NULL, n INT NOT NULL)";
 
 /// Clients who write until they are told to stop.
 struct Rush {
@@ -101,7 +109,10 @@ impl Rush {
                 while !stop.load(Ordering::Relaxed) {
                     let insert = format!("INSERT INTO payments.busy (word, n) VALUES ('client {number}', 0)");
                     connection.query_drop(insert).await.expect("a row");
-                    connection.query_drop("UPDATE payments.busy SET n = n + 1 WHERE id = LAST_INSERT_ID()").await.expect("a change");
+                    connection
+                        .query_drop("UPDATE payments.busy SET n = n + 1 WHERE id = LAST_INSERT_ID()")
+                        .await
+                        .expect("a change");
                 }
             });
         }
@@ -153,7 +164,9 @@ async fn a_mover_that_dies_and_a_server_that_dies_lose_no_row_and_double_none() 
         forward.wait_until(|view| view.tables.first().is_some_and(|table| table.applied.0 > before + 50)).await;
         if round.is_multiple_of(2) {
             pair.target.kill();
-            pair.target.start_again(&["--log-bin=mysql-bin-changelog", "--binlog-format=ROW", "--server-id=2"]).expect("a server");
+            pair.target
+                .start_again(&["--log-bin=mysql-bin-changelog", "--binlog-format=ROW", "--server-id=2"])
+                .expect("a server");
         } else {
             forward.task.abort();
             forward = Moving::go_on(task.clone(), Begin::Resume, Arc::clone(&forward.view));

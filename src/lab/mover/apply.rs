@@ -9,8 +9,8 @@ use super::log::{Author, Change, RowChange, Transaction};
 use super::table::{Shape, full_name, quoted};
 use super::{Job, STATE_TABLE, SharedView, Trouble, lock, state_table};
 use crate::database::BinlogPosition;
-use crate::mysql::connect::{classify, connect};
 use crate::fault::Problem;
+use crate::mysql::connect::{classify, connect};
 use crate::names::TableName;
 use crate::sim::dms::mover::TableState;
 use crate::sim::dms::settings::{ErrorPolicy, Loopback};
@@ -41,8 +41,7 @@ impl Writer {
     }
 
     pub(super) async fn set_position(&mut self, position: &BinlogPosition) -> Result<(), Trouble> {
-        let statement =
-            format!("REPLACE INTO {} (task, file, position) VALUES (?, ?, ?)", state_table(&self.marker_schema));
+        let statement = format!("REPLACE INTO {} (task, file, position) VALUES (?, ?, ?)", state_table(&self.marker_schema));
         Ok(self.connection.exec_drop(statement, (&self.task, &position.file, position.offset)).await?)
     }
 
@@ -113,8 +112,7 @@ impl Writer {
         let Some(end) = transactions.last().map(|transaction| transaction.end.clone()) else { return Ok(()) };
         let taken = |change: &RowChange, end: &BinlogPosition| {
             let name = &change.shape.name;
-            name.schema == self.marker_schema
-                || lock(view).tables.iter().any(|table| table.name == *name && table.takes(end))
+            name.schema == self.marker_schema || lock(view).tables.iter().any(|table| table.name == *name && table.takes(end))
         };
         let mut rows: Vec<(usize, &RowChange)> = Vec::new();
         for transaction in transactions {
@@ -158,9 +156,7 @@ impl Writer {
         let (statement, values, must_exist) = match &row.change {
             Change::Update(_, after) if overwrites => (shape.insert(verb, 1), shape.given_of(after), false),
             Change::Insert(after) => (shape.insert(verb, 1), shape.given_of(after), false),
-            Change::Update(before, after) => {
-                (shape.update(), [shape.given_of(after), shape.key_of(before)].concat(), true)
-            }
+            Change::Update(before, after) => (shape.update(), [shape.given_of(after), shape.key_of(before)].concat(), true),
             Change::Delete(before) => (shape.delete(), shape.key_of(before), false),
         };
         let refused = |why: String| Trouble::Row { table: shape.name.clone(), number, why };
@@ -172,8 +168,7 @@ impl Writer {
         }
         if let (Change::Update(_, after), true, 0) = (&row.change, must_exist, self.connection.affected_rows()) {
             // Nothing changed: because the row is like that already, or because there is none?
-            let found: Option<u8> =
-                self.connection.exec_first(shape.find(), Params::Positional(shape.key_of(after))).await?;
+            let found: Option<u8> = self.connection.exec_first(shape.find(), Params::Positional(shape.key_of(after))).await?;
             if found.is_none() {
                 return Err(refused("the row to update is not there".to_owned()));
             }
@@ -190,8 +185,7 @@ impl Writer {
         let there: Option<u64> = self.connection.exec_first(question, (&name.schema, &name.table)).await?;
         if there == Some(0) {
             let mut source = connect(&job.source, &job.credentials).await?;
-            let shown: Option<(String, String)> =
-                source.query_first(format!("SHOW CREATE TABLE {}", full_name(name))).await?;
+            let shown: Option<(String, String)> = source.query_first(format!("SHOW CREATE TABLE {}", full_name(name))).await?;
             let (_, statement) = shown.ok_or_else(|| Trouble::Final(format!("{name} is nowhere")))?;
             // Creating commits, which would tear the transaction in hand: on a connection of its own.
             let mut target = connect(&job.target, &job.credentials).await?;

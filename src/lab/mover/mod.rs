@@ -127,7 +127,16 @@ pub struct TableView {
 impl TableView {
     /// A table in this state of which nothing was moved yet.
     fn new(name: &TableName, state: TableState) -> Self {
-        Self { name: name.clone(), state, full_load_rows: 0, applied: (0, 0), skipped: 0, reloads: 0, last_error: None, from: None }
+        Self {
+            name: name.clone(),
+            state,
+            full_load_rows: 0,
+            applied: (0, 0),
+            skipped: 0,
+            reloads: 0,
+            last_error: None,
+            from: None,
+        }
     }
 
     /// Whether it takes a transaction that ends here.

@@ -191,14 +191,7 @@ struct Told<'a> {
 const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// A status that passes by itself has passed.
-fn pass(
-    task: &mut Task,
-    now: Timestamp,
-    databases: &mut Databases,
-    faults: &mut Faults,
-    setting: &Setting,
-    told: Told<'_>,
-) {
+fn pass(task: &mut Task, now: Timestamp, databases: &mut Databases, faults: &mut Faults, setting: &Setting, told: Told<'_>) {
     let before = std::mem::replace(&mut task.status, Status::Failed);
     task.status = match before {
         Status::Creating => Status::Ready,

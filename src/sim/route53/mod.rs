@@ -151,8 +151,9 @@ impl Route53 {
 
     /// What one authoritative server answers for `name`: as of the last change that `step` let it take up.
     pub fn answer(&self, name: &DomainName, server: usize) -> Option<Answer<'_>> {
-        let records: Vec<&Record> =
-            named(&self.served[server % SERVERS], name).filter(|record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str())).collect();
+        let records: Vec<&Record> = named(&self.served[server % SERVERS], name)
+            .filter(|record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str()))
+            .collect();
         let ttl_seconds = records.iter().map(|record| record.ttl_seconds()).min()?;
         Some(Answer { records, ttl_seconds })
     }

@@ -70,7 +70,8 @@ async fn the_servers_take_a_change_up_one_after_another_the_first_soon_and_the_l
     let old = a("pay.example.com", 3600, "192.0.2.10");
     let new = a("pay.example.com", 60, "192.0.2.99");
     change(&bench, &[(ChangeAction::Delete, old), (ChangeAction::Create, new)]).await.expect("accepted");
-    let taken_up = || (0..super::SERVERS).filter(|server| resolved_at(&bench, "pay.example.com", *server).expect("served").1 == 60).count();
+    let taken_up =
+        || (0..super::SERVERS).filter(|server| resolved_at(&bench, "pay.example.com", *server).expect("served").1 == 60).count();
     assert_eq!(taken_up(), 0, "nothing travels in no time");
     bench.pass(2).await;
     assert!((1..super::SERVERS).contains(&taken_up()), "{} of four", taken_up());
