@@ -188,6 +188,8 @@ struct Stage<'a> {
     stalled: Stalled,
     /// Real servers, if there are any.
     lab: Option<Lab>,
+    /// Everything but a long rest takes as long as it takes.
+    thinking: Option<Busy>,
     /// While a switch is under way, time is real.
     switching: Option<Busy>,
 }
@@ -233,6 +235,7 @@ impl<'a> Stage<'a> {
             request,
             name: migration.name().to_string(),
             region: region_of(migration.spec.replication.instance_arn.as_str()).unwrap_or("eu-west-1").to_owned(),
+            thinking: Some(clock.busy()),
             clock,
             skew: SignedDuration::ZERO,
             world,
@@ -317,7 +320,6 @@ impl<'a> Stage<'a> {
 
     /// One pass, unless the controller is killed in it.
     async fn turn(&mut self) -> Option<Report> {
-        let _thinking = self.clock.busy();
         let wish =
             Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
         match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
@@ -438,8 +440,11 @@ impl<'a> Stage<'a> {
             // The file was just saved: the controller sees it at once.
             pause = Duration::from_millis(10);
         }
-        let _waiting = (pause <= SHORT_REST).then(|| self.clock.busy());
+        if pause > SHORT_REST {
+            self.thinking = None;
+        }
         self.clock.sleep(pause).await;
+        self.thinking = Some(self.clock.busy());
     }
 
     /// Faults off: the world is left alone for a day, and the controller must not find anything to do in it.
