@@ -162,6 +162,9 @@ const LAB_THREADS: usize = 4;
 const LAB_SCALE: u32 = 40_000;
 /// The budget of a pause that a story has to outlast: long enough for a slow machine's cutover, short enough to wait for.
 const ABORTED_PAUSE: Period = Period::from_secs(8);
+/// How long the forward stream of a lab stands still in the abort scenario: longer than that budget, though nobody wants to
+/// wait for it in real time afterwards.
+const LAB_STALL: Duration = Duration::from_secs(30);
 /// Shorter rests than this are taken in real time: somebody waits for the next look, or for a row that travels.
 const SHORT_REST: Duration = Duration::from_secs(2);
 
@@ -387,7 +390,7 @@ impl<'a> Stage<'a> {
         let now = self.clock.now();
         if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
             self.stalled = Stalled::Once;
-            let until = after(now, STALL);
+            let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
             match &self.lab {
                 Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
                 None => self.world().dms.stall(Direction::Forward, until),
