@@ -18,7 +18,8 @@ pub const PAYMENTS: &str = "payments";
 /// Rows of each table before the migration begins: enough that a load takes some statements, few enough for a second.
 const ROWS_AT_START: u64 = 2_000;
 
-/// The tables, by name and columns: those that change say when a row did. A payment's key is its idempotency key, which no two rows may share.
+/// The tables, by name and columns: those that change say when a row did. A payment's key is its idempotency key, which no two
+/// rows may share.
 const TABLES: [(&str, &str); 5] = [
     (
         PAYMENTS,
