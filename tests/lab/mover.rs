@@ -169,6 +169,8 @@ async fn a_mover_that_dies_and_a_server_that_dies_lose_no_row_and_double_none() 
                 .expect("a server");
         } else {
             forward.task.abort();
+            // It goes on to its next point of rest, and must not be at work beside its successor.
+            assert!((&mut forward.task).await.expect_err("it did not end by itself").is_cancelled());
             forward = Moving::go_on(task.clone(), Begin::Resume, Arc::clone(&forward.view));
         }
     }
