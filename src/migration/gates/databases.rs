@@ -1,0 +1,81 @@
+//! Gates that the two databases answer: reachable, same tables, fenced or open, compared.
+
+use super::{Scene, unknown_of};
+use crate::clock::elapsed;
+use crate::controllers::fence::{FenceState, judge};
+use crate::migration::plan::Standing;
+use crate::names::{Account, Side};
+use crate::sighting::Sighting;
+use crate::spec::period::spoken;
+
+pub(super) fn reachable(scene: &Scene<'_>) -> Standing {
+    for side in [Side::Legacy, Side::Target] {
+        let sighting = scene.seen.database(side);
+        if sighting.present().is_none() {
+            return unknown_of(&format!("the {side} database"), sighting);
+        }
+    }
+    Standing::Open("both databases answer".into())
+}
+
+pub(super) fn schema_present(scene: &Scene<'_>) -> Standing {
+    let (Some(legacy), Some(target)) = (scene.seen.legacy.present(), scene.seen.target.present()) else {
+        return reachable(scene);
+    };
+    let missing: Vec<String> = legacy.tables.difference(&target.tables).map(ToString::to_string).collect();
+    if legacy.tables.is_empty() {
+        return Standing::Closed("legacy has no tables in the declared schemas".into());
+    }
+    if missing.is_empty() {
+        return Standing::Open(format!("all {} tables of legacy exist on the target", legacy.tables.len()));
+    }
+    Standing::Closed(format!("the target lacks {}; run the application's schema migrations there", missing.join(", ")))
+}
+
+fn fence_state(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Sighting<FenceState> {
+    scene.seen.database(side).as_ref().map(|view| judge(view, accounts))
+}
+
+pub(super) fn fenced(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Standing {
+    match fence_state(scene, side, accounts) {
+        Sighting::Present(FenceState::Closed { .. }) => Standing::Open(format!("no commit can follow on {side}")),
+        Sighting::Present(FenceState::Open) => Standing::Closed(format!("{side} is open")),
+        Sighting::Present(FenceState::Between(why)) => Standing::Closed(why),
+        sighting => unknown_of(&format!("the {side} database"), &sighting),
+    }
+}
+
+pub(super) fn open_to_application(scene: &Scene<'_>, side: Side) -> Standing {
+    match fence_state(scene, side, &scene.migration.database(side).application_accounts) {
+        Sighting::Present(FenceState::Open) => Standing::Open(format!("the application can write to {side}")),
+        Sighting::Present(FenceState::Closed { .. }) => Standing::Closed(format!("{side} is closed")),
+        Sighting::Present(FenceState::Between(why)) => Standing::Closed(why),
+        sighting => unknown_of(&format!("the {side} database"), &sighting),
+    }
+}
+
+pub(super) fn parity_clean(scene: &Scene<'_>) -> Standing {
+    let wanted = scene.migration.spec.validation.consecutive_passes;
+    match &scene.facts.parity {
+        Some(parity) if !parity.differing.is_empty() => {
+            let tables: Vec<String> = parity.differing.iter().map(ToString::to_string).collect();
+            Standing::Closed(format!("{} differ", tables.join(", ")))
+        }
+        Some(parity) if parity.clean_in_a_row >= wanted => {
+            Standing::Open(format!("{} clean comparisons in a row, {} rows", parity.clean_in_a_row, parity.rows))
+        }
+        Some(parity) => Standing::Closed(format!("{} of {wanted} clean comparisons in a row", parity.clean_in_a_row)),
+        None => Standing::Closed("rows have not been compared yet".into()),
+    }
+}
+
+pub(super) fn parity_fresh(scene: &Scene<'_>) -> Standing {
+    let max_age = scene.migration.spec.validation.max_age.duration();
+    let clean = parity_clean(scene);
+    match &scene.facts.parity {
+        Some(parity) if clean.is_open() && elapsed(parity.at, scene.now) > max_age => {
+            Standing::Closed(format!("the newest comparison is {} old", spoken(elapsed(parity.at, scene.now))))
+        }
+        _ => clean,
+    }
+}
