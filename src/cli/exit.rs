@@ -8,6 +8,16 @@ pub fn failed(why: &str) -> u8 {
     1
 }
 
+/// `EX_USAGE` of sysexits(3): no plan and no verdict has it, so that a script can tell a mistyped option from an answer.
+const USAGE: u8 = 64;
+
+/// Prints what the parser of the command line says, a refusal or the help that was asked for, and answers its code.
+pub fn said_by_parser(said: &clap::Error) -> u8 {
+    // A closed terminal is nobody to tell.
+    let _ = said.print();
+    if said.use_stderr() { USAGE } else { 0 }
+}
+
 /// Prints a value as JSON.
 pub fn print_json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {

@@ -55,7 +55,10 @@ enum Verb {
 
 /// Parses, runs, and answers the exit code.
 pub fn main() -> u8 {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return exit::said_by_parser(&said),
+    };
     log(&cli.verb);
     match cli.verb {
         Verb::Rehearse(args) => rehearse::run(&args),

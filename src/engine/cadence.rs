@@ -45,8 +45,8 @@ impl Cadence {
         Self {
             urgent: Duration::from_millis(250),
             moving_first: Duration::from_secs(5),
-            moving_longest: Duration::from_secs(15 * 60),
-            settled: Duration::from_secs(3 * 3600),
+            moving_longest: Duration::from_secs(3600),
+            settled: Duration::from_secs(6 * 3600),
             glance: Duration::from_secs(12 * 3600),
         }
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use jiff::Timestamp;
 
 use crate::aws::{Aws, Freshness};
 use crate::clock::Clock;
@@ -34,6 +35,9 @@ const LOOK_AT_DATABASE: Duration = Duration::from_secs(5);
 /// Passes of a cutover follow each other faster than AWS may be asked: DMS allows four calls a second to the whole account.
 /// The databases are looked at in every pass; AWS's last word may be this old, unless something was changed since.
 const A_BREATH: Duration = Duration::from_millis(1_000);
+
+/// Outside the maintenance window nothing of the binary log can be in a hurry.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// Resources that a rung does not work on are still looked at, this seldom.
 const SELDOM: Duration = Duration::from_secs(6 * 3600);
@@ -68,7 +72,7 @@ struct Wanted {
     front: Freshness,
 }
 
-fn wanted(migration: &Migration, facts: &Facts, glance: Duration) -> Wanted {
+fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp) -> Wanted {
     let rung = facts.rung;
     let reached = facts.reached.contains_key(&migration.spec.phase);
     let before_the_switch = migration.spec.phase < Phase::CutOver;
@@ -78,6 +82,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration) -> Wanted {
         return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
     }
     let binlog = match rung.posture().binlog {
+        BinlogWish::InEffect if !migration.spec.binlog.maintenance_window.is_open(now) => Freshness::UpTo(A_MINUTE),
         BinlogWish::InEffect => Freshness::Now,
         BinlogWish::NotYet | BinlogWish::Guarded => quiet,
     };
@@ -107,7 +112,7 @@ const fn beating_side(facts: &Facts) -> Option<Side> {
 /// Looks.
 pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Observation {
     let at = eyes.clock.now();
-    let wanted = wanted(migration, facts, eyes.glance);
+    let wanted = wanted(migration, facts, eyes.glance, at);
     let limit = if facts.writes_are_paused() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
     let databases = async {

@@ -54,7 +54,6 @@ impl Account {
         let passes = self.controllers.iter_mut().map(|(controller, wish)| controller.pass(wish));
         for report in join_all(passes).await {
             assert!(report.status.blocked.is_empty() && report.deeds.is_empty(), "{:?}", report.status);
-            assert!(report.status.summary.contains("as wished"), "{}", report.status.summary);
         }
         let since = |(service, calls): (String, u64)| {
             let before = before.get(&service).copied().unwrap_or(0);

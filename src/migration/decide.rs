@@ -149,7 +149,14 @@ fn names(scene: &Scene<'_>) -> Steps<Action> {
         return Steps::settled();
     }
     let wish = scene.facts.rung.posture().public_dns;
-    dns::plan(wish, &scene.seen.dns, &scene.migration.spec.dns, scene.facts.last_flip).widen(Action::Dns)
+    let steps = dns::plan(wish, &scene.seen.dns, &scene.migration.spec.dns, scene.facts.last_flip).widen(Action::Dns);
+    let on_its_way = scene.facts.changes.iter().find(|(_, change)| change.in_sync_at.is_none());
+    match on_its_way {
+        Some((purpose, _)) => {
+            steps.and(Steps::wait(Wait::new("ChangePending", format!("Route 53 brings {purpose:?} to all its servers"))))
+        }
+        None => steps,
+    }
 }
 
 fn front(scene: &Scene<'_>) -> Steps<Action> {
@@ -334,11 +341,17 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
         return Pace::Moving;
     }
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
-    // opens. What is closed for another reason may open any moment.
+    // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
     let explained = steps.waiting.iter().any(|wait| wait.reason.0 != NEXT_COMPARISON);
-    let arriving = closed(judged).any(|gate| !matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved));
+    let takes_its_time = |gate: &Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
+    let unhurried = closed(judged).any(|gate| takes_its_time(&gate));
+    let arriving = closed(judged).any(|gate| !takes_its_time(&gate) && !(unhurried && is_lag(gate)));
     let held = !steps.blocked.is_empty();
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
+}
+
+const fn is_lag(gate: Gate) -> bool {
+    matches!(gate, Gate::ForwardLag | Gate::ReverseLag)
 }
 
 /// The wait that goes on beside everything else, and explains nothing.
@@ -364,12 +377,11 @@ fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) ->
 /// Whether a fresh heartbeat is all that is missing. A heartbeat proves little lag only if the look that finds it comes soon
 /// after the look that sent it, so a slow pace would never prove anything.
 fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> bool {
-    let lag = |gate: Gate| matches!(gate, Gate::ForwardLag | Gate::ReverseLag);
     let for_later = |gate: Gate| matches!(gate, Gate::Approved | Gate::WindowPassed | Gate::ParityClean | Gate::ParityFresh);
     let asked =
         steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
     let missing = wants_more(scene)
-        && closed(judged).any(lag)
-        && closed(judged).filter(|gate| !lag(*gate)).all(|gate| for_later(gate) && asked);
+        && closed(judged).any(is_lag)
+        && closed(judged).filter(|gate| !is_lag(*gate)).all(|gate| for_later(gate) && asked);
     asked || missing
 }

@@ -8,7 +8,7 @@ use super::facts::Latch;
 use super::gates::{Gate, ROLLBACK, Scene, lag_now, max_lag};
 use super::ladder::{Posture, Rung};
 use super::moves::flow;
-use super::plan::{Pace, Plan, Standing};
+use super::plan::{GateReport, Pace, Plan, Standing};
 use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
 use crate::clock::after;
 use crate::controllers::Reason;
@@ -124,6 +124,9 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         Rung::RollbackFence | Rung::RollbackFlip => {
             return no_rollback("a rollback is under way", "nothing: legacy opens only once every write has arrived");
         }
+        Rung::RollbackOpen if !facts.reached.contains_key(&Phase::RolledBack) => {
+            return no_rollback("a rollback is under way: legacy has every write and is being opened", "nothing");
+        }
         Rung::RollbackOpen => {
             return no_rollback("the migration is rolled back", "nothing: every write of the target arrived on legacy");
         }
@@ -227,10 +230,18 @@ fn summary(status: &MigrationStatus, plan: &Plan) -> String {
         action.to_string()
     } else if let Some(wait) = plan.waiting.first() {
         format!("waiting: {}", wait.message)
+    } else if let (true, Some(closed)) = (status.phase != Some(status.wished_phase), closed_gate(plan)) {
+        format!("waiting for {}: {}", closed.name, closed.standing.text())
     } else {
         "as wished".into()
     };
     format!("{phase} reached, {} asked for; {rest}", status.wished_phase)
+}
+
+/// The gate that explains best why nothing moves: one that is closed for a reason before one that is merely unknown.
+fn closed_gate(plan: &Plan) -> Option<&GateReport> {
+    let closed = |gate: &&GateReport| matches!(gate.standing, Standing::Closed(_));
+    plan.gates.iter().find(closed).or_else(|| plan.gates.iter().find(|gate| !gate.standing.is_open()))
 }
 
 /// A condition before its times are known.

@@ -79,11 +79,11 @@ fn plan_exits_with_0_whatever_there_is_to_do_unless_it_is_asked_for_details() {
 }
 
 #[test]
-fn plan_exits_with_1_when_it_cannot_plan_and_with_2_when_it_is_used_wrongly() {
+fn plan_exits_with_1_when_it_cannot_plan_and_with_64_when_it_is_used_wrongly() {
     let output = plan(&at_phase("Preparde"), &["--detailed-exitcode"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
     assert!(stderr(&output).contains("Preparde"), "{}", stderr(&output));
-    assert_eq!(plan(PAYMENTS, &["--no-such-flag"]).status.code(), Some(2));
+    assert_eq!(plan(PAYMENTS, &["--no-such-flag"]).status.code(), Some(64));
     let output = bascule(&["plan", "no-such-file.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no-such-file.yaml cannot be read"), "{}", stderr(&output));

@@ -27,6 +27,9 @@ use crate::spec::Migration;
 /// A start that finds a connection gone is refused by DMS itself, so this is only how soon it is told.
 const TESTED_STAYS: Duration = Duration::from_secs(3600);
 
+/// A start of ours makes the answer stale at once; this is how soon a stranger's is noticed in the tables.
+const STOPPED_STAYS: Duration = Duration::from_secs(3600);
+
 /// Looks at both tasks, their tables and the connection tests. Failed reads are `Unknown`.
 pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness) -> ReplicationSighting {
     let look = Look { aws, migration, freshness: aws.reads.from_now(freshness) };
@@ -146,11 +149,20 @@ impl Look<'_> {
         let found = self.aws.task(identifier(direction, self.migration), self.freshness).await;
         let task = sighted(found).map(|task| read_task(&task, direction, self.migration));
         let tables = match &task {
-            Sighting::Present(task) if task.started_before => self.tables(&task.arn).await,
+            Sighting::Present(task) if task.started_before => self.tables_of(task).await,
             Sighting::Present(_) | Sighting::Absent => Sighting::Absent,
             Sighting::Unknown { why } => Sighting::unknown(why),
         };
         (task, tables)
+    }
+
+    /// A task that has stopped moves no rows: what its tables were stays true until somebody starts it again.
+    async fn tables_of(self, task: &Task) -> Sighting<Vec<TableStatistic>> {
+        let freshness = match task.status {
+            TaskStatus::Stopped => Freshness::UpTo(STOPPED_STAYS),
+            _ => self.freshness,
+        };
+        Self { freshness, ..self }.tables(&task.arn).await
     }
 
     async fn tables(self, task: &TaskArn) -> Sighting<Vec<TableStatistic>> {
