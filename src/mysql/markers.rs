@@ -137,7 +137,7 @@ impl Home {
                 return Err(Problem::WrongState { code: "GET_LOCK".to_owned(), message });
             }
         }
-        match self.claim(session, epoch).await {
+        match self.claim_whole(session, epoch).await {
             Err(Problem::NotFound { .. }) => {
                 session.run("ROLLBACK", ()).await?;
                 self.create(session).await?;
@@ -155,6 +155,14 @@ impl Home {
     pub async fn step_back(&self, session: &mut Session) -> Result<(), Problem> {
         let name = format!("CONCAT('bascule:', LEFT(SHA2('{}:{}', 256), 40))", self.migration, self.side);
         session.rows::<Option<u8>>(&format!("SELECT RELEASE_LOCK({name})"), ()).await.map(drop)
+    }
+
+    /// [`Self::claim`], and `NotFound` if any table is missing: a controller that died while it made them, or a task that brought
+    /// one of them from the other side, leaves some.
+    async fn claim_whole(&self, session: &mut Session, epoch: Epoch) -> Result<(), Problem> {
+        let names = TABLES.map(|table| self.table(table.split(' ').next().unwrap_or(table)));
+        session.rows::<u8>(&format!("SELECT 1 FROM {} LIMIT 0", names.join(", ")), ()).await?;
+        self.claim(session, epoch).await
     }
 
     /// Begins a transaction that holds the epoch's row, and raises the epoch to ours.
