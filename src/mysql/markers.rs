@@ -66,18 +66,11 @@ impl Home {
         (self.migration.to_string(), self.side.to_string())
     }
 
-    /// Reads everything; a schema that nobody has made yet is empty.
+    /// Reads everything; a table that nobody has made yet is empty, whichever of the others were brought from the other side.
     ///
     /// # Errors
     /// What the server answered.
     pub async fn read(&self, session: &mut Session) -> Result<Contents, Problem> {
-        match self.read_tables(session).await {
-            Err(Problem::NotFound { .. }) => Ok(Contents::default()),
-            outcome => outcome,
-        }
-    }
-
-    async fn read_tables(&self, session: &mut Session) -> Result<Contents, Problem> {
         let (migration, side) = self.key();
         let unfinished = format!("SELECT user FROM {} WHERE migration = ? AND side = ?", self.table("unfinished_fences"));
         let markers = format!("SELECT marker FROM {} WHERE migration = ?", self.table("markers"));
@@ -85,11 +78,11 @@ impl Home {
             "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
             self.table("heartbeats")
         );
-        let users: Vec<String> = session.rows(&unfinished, (&migration, &side)).await?;
-        let markers: Vec<String> = session.rows(&markers, (&migration,)).await?;
-        let beats: Vec<(String, String)> = session.rows(&heartbeats, (&migration,)).await?;
+        let users: Vec<String> = if_made(session.rows(&unfinished, (&migration, &side)).await)?;
+        let markers: Vec<String> = if_made(session.rows(&markers, (&migration,)).await)?;
+        let beats: Vec<(String, String)> = if_made(session.rows(&heartbeats, (&migration,)).await)?;
         Ok(Contents {
-            epoch: self.read_epoch(session, "").await?,
+            epoch: if_made(self.read_epoch(session, "").await)?,
             markers: markers.into_iter().map(MarkerId).collect(),
             heartbeats: beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect(),
             unfinished: users.into_iter().collect(),
@@ -231,6 +224,14 @@ pub async fn kill(session: &mut Session, id: u64) -> Result<(), Problem> {
         // 1094: unknown thread.
         Err(Problem::Invalid { code, .. }) if code == "1094" => Ok(()),
         outcome => outcome.map(drop),
+    }
+}
+
+/// Nothing is in a table that is not there.
+fn if_made<T: Default>(answer: Result<T, Problem>) -> Result<T, Problem> {
+    match answer {
+        Err(Problem::NotFound { .. }) => Ok(T::default()),
+        answer => answer,
     }
 }
 

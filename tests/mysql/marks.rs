@@ -61,6 +61,7 @@ async fn a_marker_schema_that_was_left_half_made_is_made_whole_by_the_next_write
     controller.beat(FIRST).await.expect("a heartbeat");
     // A controller that died in between, or a task that brought only some tables from the other side.
     house.sql(&["DROP TABLE bascule.fences", "DROP TABLE bascule.unfinished_fences"]).await;
+    assert_eq!(house.look().await.heartbeats.len(), 1, "what is there is seen meanwhile");
     controller.close_fence(FIRST, &house.accounts()).await.expect("what is missing is made first");
     assert!(matches!(judge(&house.look().await, &house.accounts()), FenceState::Closed { .. }));
 }
