@@ -11,8 +11,8 @@ use crate::migration::plan::{Action, Pace, Plan};
 /// After so many hurried passes that changed nothing, somebody else is slow, and hurrying helps nobody.
 const HURRIED_PASSES: u32 = 40;
 
-/// While writes are paused, so many hurried passes may change nothing before the pace is that of every other hurry: some seconds,
-/// in which a database has usually answered.
+/// While writes are paused, so many hurried passes may change nothing before the pace is that of every other hurry: some
+/// seconds, in which a database has usually answered.
 const HURRIED_WHILE_PAUSED: u32 = 200;
 
 /// What was just asked of AWS takes it at least ten times as long as a row takes to a database; and the answer that comes too

@@ -1,4 +1,4 @@
-//! The lab's figures: fence, drain and write pause on two real servers under 32 connections, beside a script that knows every step.
+//! Fence, drain and write pause on two real servers under 32 connections, beside a script that knows every step.
 
 mod script;
 
@@ -151,6 +151,12 @@ impl Bench {
 
     /// From the moment at which the marker is there to the look that sees it, at the pace of production.
     async fn drains(&self, rounds: usize) {
+        // Other customers come, whose keys are numbered from one again.
+        let mut legacy = connect(&self.legacy.address(), &Server::root()).await.expect("a connection");
+        for table in [schema::PAYMENTS, "ledger_entries"] {
+            let empty = format!("TRUNCATE TABLE {}.{table}", schema::schema(&self.migration));
+            legacy.query_drop(empty).await.expect("an empty table");
+        }
         let moving = Moving::begin(self.forward());
         moving.catch_up(&self.legacy).await;
         let customers = self.customers(200);
