@@ -98,6 +98,18 @@ fn forward_ends_with_every_acknowledged_payment_on_the_target_once_and_equal_row
     let pause = rehearsed.verdict.pauses.first().expect("a pause");
     let sum: f64 = pause.steps.iter().map(|step| step.seconds).sum();
     assert!((sum - pause.seconds).abs() < 1e-6, "the steps are the whole pause: {pause:?}");
+    assert_time_was_real(&rehearsed.verdict);
+}
+
+/// A rest is forty thousand times as short as it says; a pause must be as long. A second is what a busy machine may take
+/// between two looks at two clocks, and eleven hours of a rehearsal that does not know that customers wait.
+fn assert_time_was_real(verdict: &Verdict) {
+    let lab = verdict.lab.as_ref().expect("real servers report");
+    assert!(!lab.switches.is_empty());
+    for switch in &lab.switches {
+        let by_the_rehearsal = u64::try_from(switch.pause().as_millis()).expect("a short time");
+        assert!(by_the_rehearsal.abs_diff(switch.real_milliseconds) < 1_000, "{by_the_rehearsal} ms: {switch:?}");
+    }
 }
 
 #[test]
@@ -106,6 +118,7 @@ fn a_rollback_ends_with_every_payment_on_legacy_once_whichever_side_took_it() {
     assert_good(&rehearsed.verdict, "RolledBack");
     assert_nothing_is_left_of_what_was_held(&rehearsed.verdict, Side::Target);
     assert_eq!(rehearsed.verdict.pauses.len(), 2, "there and back");
+    assert_time_was_real(&rehearsed.verdict);
 }
 
 #[test]
