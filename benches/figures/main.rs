@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock, and is a shell of its own")]
 
 mod daemon;
+mod lab;
 mod parity;
 mod settled;
 
@@ -40,6 +41,7 @@ struct Sizes {
     edits: usize,
     parity_rows: u64,
     parity_rounds: usize,
+    lab: lab::Rounds,
 }
 
 impl Sizes {
@@ -52,27 +54,49 @@ impl Sizes {
         edits: 100,
         parity_rows: 1_000_000,
         parity_rounds: 5,
+        lab: lab::Rounds { fences: 100, pauses: 2 },
     };
     /// Just through.
-    const SMALL: Self =
-        Self { rehearsals: 1, campaign: 1, decisions: 10, migrations: 3, edits: 2, parity_rows: 10_000, parity_rounds: 1 };
+    const SMALL: Self = Self {
+        rehearsals: 1,
+        campaign: 1,
+        decisions: 10,
+        migrations: 3,
+        edits: 2,
+        parity_rows: 10_000,
+        parity_rounds: 1,
+        lab: lab::Rounds { fences: 2, pauses: 0 },
+    };
 }
 
 fn main() {
     let sizes = if std::env::args().any(|argument| argument == "--bench") { Sizes::WHOLE } else { Sizes::SMALL };
-    // BASCULE_BENCH_ONLY=parity measures that alone; BASCULE_BENCH_ROWS=5000000 is the size that is promised.
-    let rows = std::env::var("BASCULE_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(sizes.parity_rows);
-    parity::parity(rows, sizes.parity_rounds);
-    if std::env::var("BASCULE_BENCH_ONLY").is_ok_and(|only| only == "parity") {
+    // BASCULE_BENCH_ONLY=parity or =lab measures that alone; BASCULE_BENCH_ROWS=5000000 and BASCULE_BENCH_PAUSES=20 are the
+    // sizes that are promised.
+    let only = std::env::var("BASCULE_BENCH_ONLY").unwrap_or_default();
+    let wanted = |part: &str| only.is_empty() || only == part;
+    let migration = migration(PAYMENTS);
+    if wanted("parity") {
+        parity::parity(size("BASCULE_BENCH_ROWS").unwrap_or(sizes.parity_rows), sizes.parity_rounds);
+    }
+    if wanted("lab") {
+        let pauses = size("BASCULE_BENCH_PAUSES").unwrap_or(sizes.lab.pauses);
+        lab::lab(&migration, lab::Rounds { pauses, ..sizes.lab });
+    }
+    if !only.is_empty() {
         return;
     }
-    let migration = migration(PAYMENTS);
     forward_rehearsal(&migration, sizes);
     campaign_rate(&migration, sizes);
     decisions(&migration, sizes);
     settled::calls_an_hour(1);
     settled::calls_an_hour(sizes.migrations);
     daemon::save_to_first_request(sizes.migrations, sizes.edits);
+}
+
+/// A size given in the environment.
+fn size<N: std::str::FromStr>(variable: &str) -> Option<N> {
+    std::env::var(variable).ok().and_then(|size| size.parse().ok())
 }
 
 fn migration(text: &str) -> Migration {

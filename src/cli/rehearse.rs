@@ -1,5 +1,6 @@
 //! `bascule rehearse`: the main job with nothing but the binary.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -120,10 +121,18 @@ fn one(migration: &Migration, request: &Request, args: &RehearseArgs) -> u8 {
             request.faults,
             request.seed
         );
+        if args.databases == Databases::Mariadb {
+            println!(
+                "two MariaDB servers are installed and started in a temporary directory; times are those of the rehearsal\n"
+            );
+        }
     }
     let mut tell = |moment: &Moment| {
-        if text {
-            println!("{}", line(moment));
+        match (args.output, args.databases) {
+            (Output::Text, databases) => println!("{}", line(moment, databases)),
+            // A minute of silence would look like a hang.
+            (Output::Json, Databases::Mariadb) => eprintln!("{}", line(moment, args.databases)),
+            (Output::Json, Databases::Simulated) => {}
         }
     };
     let rehearsed = match args.databases {
@@ -145,9 +154,13 @@ fn one(migration: &Migration, request: &Request, args: &RehearseArgs) -> u8 {
     u8::from(!rehearsed.verdict.is_good())
 }
 
-/// One line of the timeline: time, who, what.
-fn line(moment: &Moment) -> String {
-    let at = moment.at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %m-%d %H:%M:%S");
+/// One line of the timeline: time, who, what. With real servers a switch takes real time, and its milliseconds say something.
+fn line(moment: &Moment, databases: Databases) -> String {
+    let format = match databases {
+        Databases::Simulated => "%a %m-%d %H:%M:%S",
+        Databases::Mariadb => "%a %m-%d %H:%M:%S%.3f",
+    };
+    let at = moment.at.to_zoned(jiff::tz::TimeZone::UTC).strftime(format);
     let who = match moment.who {
         Who::Operator => "operator  ",
         Who::Controller => "controller",
@@ -197,12 +210,18 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
     if let Some(path) = picture {
         say("picture", path.display().to_string());
     }
-    text.push_str(&format!(
-        "\nthe same again: bascule rehearse FILE --scenario {} --faults {} --seed {}\n",
-        format!("{:?}", verdict.scenario).to_lowercase(),
-        verdict.faults,
-        verdict.seed
-    ));
+    let scenario = format!("{:?}", verdict.scenario).to_lowercase();
+    text.push_str(&match &verdict.lab {
+        None => format!(
+            "\nthe same again: bascule rehearse FILE --scenario {scenario} --faults {} --seed {}\n",
+            verdict.faults, verdict.seed
+        ),
+        Some(_) => format!(
+            "\nagain, though real servers take another moment each time: \
+             bascule rehearse FILE --databases mariadb --scenario {scenario} --seed {}\n",
+            verdict.seed
+        ),
+    });
     text
 }
 
@@ -220,7 +239,13 @@ fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
     for replaced in &lab.replaced {
         say("in this lab", replaced.clone());
     }
-    say("refused", counted(&lab.refusals));
+    say("refused", refusals(&lab.refusals));
+    for held in &lab.held {
+        say(
+            "held open",
+            format!("a transaction on {}: ended by {}, {} rows of it", held.side, refusal(&held.ended_by), held.rows),
+        );
+    }
     match &lab.tables {
         Some(tables) => {
             for pair in tables {
@@ -237,13 +262,36 @@ fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
         }
         None => say("rows", format!("{} payments or entries of the other side are missing or different", lab.left_behind)),
     }
+    say("real time", spoken(Duration::from_secs(lab.real_seconds)));
+}
+
+fn refusals(counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return "none".into();
+    }
+    counts.iter().map(|(why, count)| format!("{} {count}", refusal(why))).collect::<Vec<_>>().join(", ")
+}
+
+/// A server's number with what it means here.
+fn refusal(why: &str) -> String {
+    let meaning = match why {
+        "1045" => "access denied",
+        "1053" => "server shutdown",
+        "1205" => "lock wait",
+        "1213" => "deadlock",
+        "1290" => "read-only",
+        "1317" | "1927" => "killed",
+        "3118" | "4151" => "account locked",
+        other => return other.to_owned(),
+    };
+    format!("{why} ({meaning})")
 }
 
 fn seconds(pause: Option<f64>) -> String {
     pause.map_or_else(|| "none".into(), |seconds| format!("{seconds:.2} s"))
 }
 
-fn counted(counts: &std::collections::BTreeMap<String, u64>) -> String {
+fn counted(counts: &BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "none".into();
     }

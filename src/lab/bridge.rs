@@ -2,6 +2,7 @@
 //! told back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,19 @@ pub enum Mishap {
     MoverDies(Direction),
     /// A server's process is killed, and started again by whoever watches over it.
     ServerDies(Side),
+    /// An application's connection begins a transaction, and holds it open for as long as it is let.
+    TransactionHeld(Side),
+}
+
+impl fmt::Display for Mishap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stall(direction, until) => write!(f, "the {direction} stream stands still until {until:.0}"),
+            Self::MoverDies(direction) => write!(f, "the process that moves the {direction} rows is killed"),
+            Self::ServerDies(side) => write!(f, "the {side} server is killed, and started again"),
+            Self::TransactionHeld(side) => write!(f, "a customer holds a transaction open on the {side} side"),
+        }
+    }
 }
 
 /// Both servers, the movers between them, and the stand-in world that they follow.
@@ -211,6 +225,8 @@ impl Bridge {
                 self.legacy.kill();
                 start(&mut self.legacy, &legacy_options());
             }
+            // A customer's doing: the lab has sent one.
+            Mishap::TransactionHeld(_) => {}
         }
     }
 

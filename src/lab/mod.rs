@@ -6,6 +6,7 @@
 pub mod bridge;
 pub mod customers;
 pub mod derive;
+pub mod held;
 pub mod mover;
 pub mod proof;
 pub mod report;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -26,12 +28,13 @@ use tokio::task::JoinHandle;
 use self::bridge::{Bridge, Mishap};
 use self::customers::{Book, Customers, Shop, Switch};
 use self::derive::{LabSpec, derive};
+use self::held::Holding;
 use self::mover::Trouble;
 use self::proof::{RowsOf, rows_of};
 use self::report::{LabReport, TablePair, count};
 use self::seam::LabDatabase;
 use self::server::{Server, ServerError};
-use crate::clock::Clock;
+use crate::clock::{Clock, elapsed};
 use crate::mysql::connect::{Address, Credentials, connect};
 use crate::mysql::database::MySqlDatabase;
 use crate::names::Side;
@@ -87,6 +90,8 @@ pub struct Lab {
     customers: Option<Customers>,
     book: Arc<Book>,
     agreed: Option<(Vec<RowsOf>, Vec<RowsOf>)>,
+    held: Vec<Holding>,
+    began: Timestamp,
     mishaps: UnboundedSender<Mishap>,
     bridge: JoinHandle<(Server, Server)>,
     /// Dropped last: the servers are in it.
@@ -96,6 +101,7 @@ pub struct Lab {
 impl Lab {
     /// Starts both servers, fills legacy, and lets customers in.
     pub async fn open(migration: &Migration, clock: &Clock, seed: u64, budget: Option<Period>) -> Result<Self, LabError> {
+        let began = Clock::system().now();
         let directory = tempfile::tempdir()?;
         let (legacy, target) = start_both(directory.path()).await?;
         let credentials = credentials_file(directory.path())?;
@@ -122,11 +128,18 @@ impl Lab {
         let bridge = tokio::spawn(bridge.run(heard));
         let customers = Customers::open(&shop, seed);
         let book = Arc::clone(&customers.book);
-        Ok(Self { world, spec, addresses, customers: Some(customers), book, agreed: None, mishaps, bridge, directory })
+        let (customers, agreed, held) = (Some(customers), None, Vec::new());
+        Ok(Self { world, spec, addresses, customers, book, agreed, held, began, mishaps, bridge, directory })
     }
 
     /// Lets something happen. A lab whose bridge has died says so at its end.
-    pub fn happen(&self, mishap: Mishap) {
+    pub fn happen(&mut self, mishap: Mishap) {
+        let accounts = &self.spec.migration.spec.legacy.database.application_accounts;
+        if let (Mishap::TransactionHeld(side), Some(account)) = (mishap, accounts.first()) {
+            let (address, schema) = (self.address(side).clone(), schema::schema(&self.spec.migration));
+            let holding = Holding::begin(side, self.held.len() + 1, address, credentials_of(account), schema);
+            self.held.push(holding);
+        }
         _ = self.mishaps.send(mishap);
     }
 
@@ -180,6 +193,10 @@ impl Lab {
         let mut here = connect(self.address(authoritative), &Server::root()).await.map_err(Trouble::from)?;
         let mut there = connect(self.address(authoritative.other()), &Server::root()).await.map_err(Trouble::from)?;
         let counted = count(&mut here, &mut there, &self.book, schema::schema(&self.spec.migration)).await?;
+        let mut held = Vec::new();
+        for holding in self.held {
+            held.push(holding.end(schema::schema(&self.spec.migration), [&mut here, &mut there]).await?);
+        }
         let server = mysql_async::prelude::Queryable::query_first::<String, _>(&mut here, "SELECT VERSION()").await;
         drop(self.mishaps);
         let servers = self.bridge.await.map_err(|error| LabError::Died(error.to_string()))?;
@@ -198,6 +215,8 @@ impl Lab {
             tables,
             refusals: self.book.refusals(),
             switches: self.book.switches(),
+            held,
+            real_seconds: elapsed(self.began, Clock::system().now()).as_secs(),
         })
     }
 }

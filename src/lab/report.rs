@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::customers::{Book, Switch};
+use super::held::HeldTransaction;
 use super::mover::Trouble;
 use super::mover::table::quoted;
 use super::proof::RowsOf;
@@ -47,6 +48,11 @@ pub struct LabReport {
     pub refusals: BTreeMap<String, u64>,
     /// Every change of the side that acknowledges.
     pub switches: Vec<Switch>,
+    /// Transactions that somebody held open, where somebody did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldTransaction>,
+    /// What the whole journey took, its servers' installation included.
+    pub real_seconds: u64,
 }
 
 impl LabReport {
@@ -56,6 +62,7 @@ impl LabReport {
         self.payments.lost == 0
             && self.payments.duplicated == 0
             && self.left_behind == 0
+            && self.held.iter().all(|held| held.rows == 0)
             && self.tables.as_ref().is_none_or(agree)
     }
 }

@@ -66,18 +66,11 @@ impl Home {
         (self.migration.to_string(), self.side.to_string())
     }
 
-    /// Reads everything; a schema that nobody has made yet is empty.
+    /// Reads everything; a table that nobody has made yet is empty, whichever of the others were brought from the other side.
     ///
     /// # Errors
     /// What the server answered.
     pub async fn read(&self, session: &mut Session) -> Result<Contents, Problem> {
-        match self.read_tables(session).await {
-            Err(Problem::NotFound { .. }) => Ok(Contents::default()),
-            outcome => outcome,
-        }
-    }
-
-    async fn read_tables(&self, session: &mut Session) -> Result<Contents, Problem> {
         let (migration, side) = self.key();
         let unfinished = format!("SELECT user FROM {} WHERE migration = ? AND side = ?", self.table("unfinished_fences"));
         let markers = format!("SELECT marker FROM {} WHERE migration = ?", self.table("markers"));
@@ -85,11 +78,11 @@ impl Home {
             "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
             self.table("heartbeats")
         );
-        let users: Vec<String> = session.rows(&unfinished, (&migration, &side)).await?;
-        let markers: Vec<String> = session.rows(&markers, (&migration,)).await?;
-        let beats: Vec<(String, String)> = session.rows(&heartbeats, (&migration,)).await?;
+        let users: Vec<String> = if_made(session.rows(&unfinished, (&migration, &side)).await)?;
+        let markers: Vec<String> = if_made(session.rows(&markers, (&migration,)).await)?;
+        let beats: Vec<(String, String)> = if_made(session.rows(&heartbeats, (&migration,)).await)?;
         Ok(Contents {
-            epoch: self.read_epoch(session, "").await?,
+            epoch: if_made(self.read_epoch(session, "").await)?,
             markers: markers.into_iter().map(MarkerId).collect(),
             heartbeats: beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect(),
             unfinished: users.into_iter().collect(),
@@ -137,7 +130,7 @@ impl Home {
                 return Err(Problem::WrongState { code: "GET_LOCK".to_owned(), message });
             }
         }
-        match self.claim(session, epoch).await {
+        match self.claim_whole(session, epoch).await {
             Err(Problem::NotFound { .. }) => {
                 session.run("ROLLBACK", ()).await?;
                 self.create(session).await?;
@@ -155,6 +148,14 @@ impl Home {
     pub async fn step_back(&self, session: &mut Session) -> Result<(), Problem> {
         let name = format!("CONCAT('bascule:', LEFT(SHA2('{}:{}', 256), 40))", self.migration, self.side);
         session.rows::<Option<u8>>(&format!("SELECT RELEASE_LOCK({name})"), ()).await.map(drop)
+    }
+
+    /// [`Self::claim`], and `NotFound` if any table is missing: a controller that died while it made them, or a task that brought
+    /// one of them from the other side, leaves some.
+    async fn claim_whole(&self, session: &mut Session, epoch: Epoch) -> Result<(), Problem> {
+        let names = TABLES.map(|table| self.table(table.split(' ').next().unwrap_or(table)));
+        session.rows::<u8>(&format!("SELECT 1 FROM {} LIMIT 0", names.join(", ")), ()).await?;
+        self.claim(session, epoch).await
     }
 
     /// Begins a transaction that holds the epoch's row, and raises the epoch to ours.
@@ -223,6 +224,14 @@ pub async fn kill(session: &mut Session, id: u64) -> Result<(), Problem> {
         // 1094: unknown thread.
         Err(Problem::Invalid { code, .. }) if code == "1094" => Ok(()),
         outcome => outcome.map(drop),
+    }
+}
+
+/// Nothing is in a table that is not there.
+fn if_made<T: Default>(answer: Result<T, Problem>) -> Result<T, Problem> {
+    match answer {
+        Err(Problem::NotFound { .. }) => Ok(T::default()),
+        answer => answer,
     }
 }
 

@@ -3,6 +3,7 @@
 //! The same seed gives the same run, byte for byte.
 
 pub mod campaign;
+pub mod kills;
 pub mod operator;
 pub mod pause;
 pub mod picture;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
+use super::kills::Killer;
+pub use super::kills::{Kill, Killed};
 use super::operator::{Operator, Scenario};
 use super::pause::{PauseSplit, split};
 use super::timeline::{Moment, PhaseEntry, Timeline, Who};
@@ -37,33 +39,23 @@ use crate::spec::{Migration, Period, Phase};
 /// A Monday morning. The year is the seed story's.
 const BEGINS: &str = "2026-03-02T09:00:00Z";
 
+/// A Friday: the usual maintenance window is at the weekend, and a week of waiting for it is nothing that real servers prove.
+const LAB_BEGINS: &str = "2026-03-06T09:00:00Z";
+
 /// A story that has not ended by then never will.
 const LONGEST: Duration = Duration::from_secs(120 * 24 * 3600);
 
 /// A killed controller is started again by its supervisor after about a second.
 const RESTART: Duration = Duration::from_millis(1_000);
 
+/// The same in a lab, where it takes real time, also from the write pause.
+const LAB_RESTART: Duration = Duration::from_millis(100);
+
 /// How long the rush goes on after a switch.
 const RUSH_GOES_ON: Duration = Duration::from_secs(120);
 
 /// How long the forward stream stands still in the abort scenario: longer than any sensible budget.
 const STALL: Duration = Duration::from_secs(15 * 60);
-
-/// Whether and where the controller is killed, beside what the fault profile does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kill {
-    /// As the profile says.
-    ByProfile,
-    /// Once, at this numbered place (an AWS call, a database verb or a journal write, before or after it).
-    AtPlace(u64),
-    /// At the place `first` and then at every place `step` further on: a whole journey under one kill after another.
-    Every {
-        /// The first place, counted from 0.
-        first: u64,
-        /// Places from one kill to the next; enough for a controller to start and get something done.
-        step: u64,
-    },
-}
 
 /// What is to be rehearsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +70,8 @@ pub struct Request {
     pub seed: u64,
     /// Where the controller is killed.
     pub kill: Kill,
+    /// What happens to real servers and what is on them, each when its rung is first stood on.
+    pub mishaps: Vec<(Rung, Mishap)>,
     /// How often the controller looks.
     pub cadence: Cadence,
 }
@@ -85,7 +79,15 @@ pub struct Request {
 impl Request {
     /// A story under a profile.
     pub fn new(scenario: Scenario, faults: &str, profile: FaultProfile, seed: u64) -> Self {
-        Self { scenario, faults: faults.to_owned(), profile, seed, kill: Kill::ByProfile, cadence: Cadence::rehearsal() }
+        Self {
+            scenario,
+            faults: faults.to_owned(),
+            profile,
+            seed,
+            kill: Kill::ByProfile,
+            mishaps: Vec::new(),
+            cadence: Cadence::rehearsal(),
+        }
     }
 }
 
@@ -98,6 +100,8 @@ pub struct Rehearsed {
     pub timeline: Timeline,
     /// Places at which the controller could have been killed.
     pub places: u64,
+    /// Every death of the controller.
+    pub killed: Vec<Killed>,
     /// The status published last.
     pub status: Option<MigrationStatus>,
 }
@@ -127,8 +131,11 @@ pub fn rehearse_on_servers(
     tell: &mut dyn FnMut(&Moment),
 ) -> Result<Rehearsed, LabError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(LAB_THREADS).enable_all().build()?;
+    // While real customers wait, the controller looks as often as in production.
+    let cadence = Cadence { paused: Cadence::production().paused, ..request.cadence };
+    let request = &Request { cadence, ..request.clone() };
     runtime.block_on(async {
-        let begins: Timestamp = BEGINS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        let begins: Timestamp = LAB_BEGINS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let clock = Clock::scaled(begins, LAB_SCALE);
         // Setting servers up is no part of the story, and takes its own time.
         let settling = clock.busy();
@@ -165,8 +172,8 @@ const ABORTED_PAUSE: Period = Period::from_secs(8);
 /// How long the forward stream of a lab stands still in the abort scenario: longer than that budget, though nobody wants to
 /// wait for it in real time afterwards.
 const LAB_STALL: Duration = Duration::from_secs(30);
-/// Shorter rests than this are taken in real time: somebody waits for the next look, or for a row that travels.
-const SHORT_REST: Duration = Duration::from_secs(2);
+/// Shorter rests than this are taken in real time: somebody waits for the next look. Longer ones are while nobody does.
+const SHORT_REST: Duration = Duration::from_millis(200);
 
 /// Everything on the stage.
 struct Stage<'a> {
@@ -178,6 +185,9 @@ struct Stage<'a> {
     skew: SignedDuration,
     world: SharedWorld,
     crash: CrashSwitch,
+    killer: Killer,
+    /// What has not happened yet.
+    mishaps: Vec<(Rung, Mishap)>,
     journal: Arc<Journal>,
     operator: Operator,
     controller: Option<Reconciler>,
@@ -224,7 +234,9 @@ impl<'a> Stage<'a> {
             Kill::ByProfile => CrashSwitch::with_chance(request.profile.controller_crash, rng.fork()),
             Kill::AtPlace(number) => CrashSwitch::armed_for(number),
             Kill::Every { first, step } => CrashSwitch::at_every(first, step),
+            Kill::OnEveryRung { .. } => CrashSwitch::never(),
         };
+        let killer = Killer::new(request.kill, fastrand::Rng::with_seed(request.seed));
         let operator = Operator::new(request.scenario, migration, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
         let hook = crash.clone();
@@ -243,6 +255,8 @@ impl<'a> Stage<'a> {
             skew: SignedDuration::ZERO,
             world,
             crash,
+            killer,
+            mishaps: request.mishaps.clone(),
             journal: Arc::new(journal),
             operator,
             controller: None,
@@ -280,7 +294,7 @@ impl<'a> Stage<'a> {
         }
         let ended = last.as_ref().is_some_and(|status| self.operator.is_done(status));
         let places = self.crash.places_passed();
-        if ended && self.lab.is_none() {
+        if ended {
             self.settle().await;
         }
         self.tell(tell);
@@ -323,6 +337,9 @@ impl<'a> Stage<'a> {
 
     /// One pass, unless the controller is killed in it.
     async fn turn(&mut self) -> Option<Report> {
+        let rung = self.journal.facts().rung;
+        self.killer.aim(&self.crash, rung);
+        self.let_it_happen(rung);
         let wish =
             Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
         match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
@@ -333,11 +350,13 @@ impl<'a> Stage<'a> {
             Err(payload) => match payload.downcast::<ControllerCrash>() {
                 Ok(crash) => {
                     self.controller = None;
+                    self.killer.note(*crash, self.journal.facts().rung);
                     let what = format!("kills the controller at {:?}", crash.place);
                     self.timeline.say(self.clock.now(), Who::World, what);
                     self.skew = self.next_skew();
-                    self.clock.sleep(RESTART).await;
-                    self.world().monitor.note_controller_down(RESTART);
+                    let down = if self.lab.is_some() { LAB_RESTART } else { RESTART };
+                    self.clock.sleep(down).await;
+                    self.world().monitor.note_controller_down(down);
                     None
                 }
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -384,6 +403,16 @@ impl<'a> Stage<'a> {
         SignedDuration::from_secs(self.rng.i64(-50..=50))
     }
 
+    /// What is due on this rung happens to the lab.
+    fn let_it_happen(&mut self, rung: Rung) {
+        let Some(lab) = &mut self.lab else { return };
+        let due = self.mishaps.extract_if(.., |(at, _)| *at == rung);
+        for (_, mishap) in due {
+            lab.happen(mishap);
+            self.timeline.say(self.clock.now(), Who::World, mishap.to_string());
+        }
+    }
+
     /// Everybody but the controller reacts to what was published.
     fn follow(&mut self, status: &MigrationStatus) {
         self.timeline.note(status);
@@ -391,7 +420,7 @@ impl<'a> Stage<'a> {
         if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
             self.stalled = Stalled::Once;
             let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
-            match &self.lab {
+            match &mut self.lab {
                 Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
                 None => self.world().dms.stall(Direction::Forward, until),
             }
@@ -450,21 +479,29 @@ impl<'a> Stage<'a> {
         self.thinking = Some(self.clock.busy());
     }
 
+    /// A rest in which nobody waits for anything.
+    async fn rest_for(&mut self, pause: Duration) {
+        (self.thinking, self.switching) = (None, None);
+        self.clock.sleep(pause).await;
+        self.thinking = Some(self.clock.busy());
+    }
+
     /// Faults off: the world is left alone for a day, and the controller must not find anything to do in it.
     async fn settle(&mut self) {
-        self.crash.disarm();
+        self.killer.rest(&self.crash);
         self.world().faults().quiet();
         self.world().rush(false);
-        for number in 0..SETTLING_PASSES {
+        let passes = if self.lab.is_some() { PASSES_THAT_MUST_PLAN_NOTHING + 1 } else { SETTLING_PASSES };
+        for number in 0..passes {
             let Some(report) = self.turn().await else { continue };
-            let may_still_act = number < SETTLING_PASSES - PASSES_THAT_MUST_PLAN_NOTHING;
+            let may_still_act = number < passes - PASSES_THAT_MUST_PLAN_NOTHING;
             if !report.deeds.is_empty() && !may_still_act {
                 let deeds: Vec<String> = report.deeds.iter().map(|deed| deed.action.to_string()).collect();
                 let at = self.clock.now();
                 self.world().monitor.report("L1", at, format!("a settled world is changed: {}", deeds.join("; ")));
             }
             self.timeline.note(&report.status);
-            self.clock.sleep(Duration::from_secs(8 * 3600)).await;
+            self.rest_for(Duration::from_secs(8 * 3600)).await;
         }
     }
 
@@ -535,7 +572,7 @@ impl<'a> Stage<'a> {
             violations: report.violations,
             lab,
         };
-        Rehearsed { verdict, timeline: self.timeline, places, status }
+        Rehearsed { verdict, timeline: self.timeline, places, killed: self.killer.into_killed(), status }
     }
 }
 

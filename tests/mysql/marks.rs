@@ -55,6 +55,18 @@ async fn markers_and_heartbeats_are_there_once_written_and_a_look_writes_nothing
 }
 
 #[tokio::test]
+async fn a_marker_schema_that_was_left_half_made_is_made_whole_by_the_next_write() {
+    let house = House::build_and_grant().await;
+    let controller = house.controller();
+    controller.beat(FIRST).await.expect("a heartbeat");
+    // A controller that died in between, or a task that brought only some tables from the other side.
+    house.sql(&["DROP TABLE bascule.fences", "DROP TABLE bascule.unfinished_fences"]).await;
+    assert_eq!(house.look().await.heartbeats.len(), 1, "what is there is seen meanwhile");
+    controller.close_fence(FIRST, &house.accounts()).await.expect("what is missing is made first");
+    assert!(matches!(judge(&house.look().await, &house.accounts()), FenceState::Closed { .. }));
+}
+
+#[tokio::test]
 async fn the_binary_log_is_read_as_it_is_in_effect() {
     let house = House::build_and_grant().await;
     house.sql(&["GRANT BINLOG ADMIN ON *.* TO 'bascule'@'%'"]).await;

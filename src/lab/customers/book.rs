@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::elapsed;
+use crate::clock::{Clock, elapsed};
 use crate::names::Side;
 
 /// How a payment is written.
@@ -43,6 +43,8 @@ pub struct Switch {
     pub last_at: Timestamp,
     /// The first of this one.
     pub first_at: Timestamp,
+    /// The same by the machine's own clock, which the rehearsal's must not run away from while nobody can pay.
+    pub real_milliseconds: u64,
 }
 
 impl Switch {
@@ -53,21 +55,27 @@ impl Switch {
 }
 
 /// Everything that customers remember.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Book {
     pages: Mutex<Pages>,
+    machine: Clock,
 }
 
 #[derive(Debug, Default)]
 struct Pages {
     acknowledged: BTreeMap<String, Acknowledgement>,
-    last: Option<(Side, Timestamp)>,
+    /// Who said yes last, and when by the rehearsal's clock and by the machine's.
+    last: Option<(Side, Timestamp, Timestamp)>,
     switches: Vec<Switch>,
     refused: u64,
     refusals: BTreeMap<String, u64>,
 }
 
 impl Book {
+    pub(super) fn new() -> Self {
+        Self { pages: Mutex::default(), machine: Clock::system() }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,12 +83,12 @@ impl Book {
     /// A customer was told yes.
     pub(super) fn acknowledge(&self, key: String, told: Acknowledgement) {
         let mut pages = self.pages();
-        let (side, at) = (told.side, told.at);
-        if let Some((last, last_at)) = pages.last.filter(|(last, _)| *last != side) {
-            debug_assert_ne!(last, side, "a switch has two sides");
-            pages.switches.push(Switch { to: side, last_at, first_at: at });
+        let (side, at, real_at) = (told.side, told.at, self.machine.now());
+        if let Some((_, last_at, real_last_at)) = pages.last.filter(|(last, ..)| *last != side) {
+            let real_milliseconds = u64::try_from(elapsed(real_last_at, real_at).as_millis()).unwrap_or(u64::MAX);
+            pages.switches.push(Switch { to: side, last_at, first_at: at, real_milliseconds });
         }
-        pages.last = Some((side, at));
+        pages.last = Some((side, at, real_at));
         pages.acknowledged.insert(key, told);
     }
 

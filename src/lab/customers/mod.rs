@@ -71,7 +71,7 @@ enum Hours {
 impl Customers {
     /// The shop opens.
     pub fn open(shop: &Shop, seed: u64) -> Self {
-        let book = Arc::new(Book::default());
+        let book = Arc::new(Book::new());
         let (closing, hours) = watch::channel(Hours::Open);
         let mut payers = JoinSet::new();
         for number in 0..shop.connections {

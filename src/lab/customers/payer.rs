@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::book::{Acknowledgement, Book, Style};
 use super::{Hours, Shop};
+use crate::fault::Problem;
 use crate::lab::mover::table::quoted;
 use crate::lab::schema::{ACCOUNTS, PAYMENTS};
 use crate::mysql::connect::{Credentials, connect};
@@ -110,7 +111,7 @@ impl Payer {
             Some((_, connection)) => connection,
             None => match connect(self.shop.address(side), &self.credentials).await {
                 Ok(connection) => connection,
-                Err(_) => return Told::Nothing("no connection".to_owned()),
+                Err(fault) => return Told::Nothing(refusal(&fault.problem)),
             },
         };
         let (_, connection) = self.connection.insert((side, connection));
@@ -130,6 +131,21 @@ impl Payer {
             self.connection = None;
         }
         told
+    }
+}
+
+/// The server's number, if it answered.
+fn refusal(problem: &Problem) -> String {
+    match problem {
+        Problem::Throttled { code }
+        | Problem::WrongState { code, .. }
+        | Problem::AlreadyExists { code }
+        | Problem::NotFound { code }
+        | Problem::Denied { code, .. }
+        | Problem::Invalid { code, .. }
+        | Problem::Conflict { code, .. }
+        | Problem::Quota { code } => code.clone(),
+        Problem::Ambiguous { .. } | Problem::Superseded { .. } => "no connection".to_owned(),
     }
 }
 

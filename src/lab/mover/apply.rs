@@ -7,10 +7,10 @@ use mysql_async::{Conn, Params, Value};
 
 use super::log::{Author, Change, RowChange, Transaction};
 use super::table::{Shape, full_name, quoted};
+use super::trouble::Refusal;
 use super::{Job, STATE_TABLE, SharedView, Trouble, lock, state_table};
 use crate::database::BinlogPosition;
-use crate::fault::Problem;
-use crate::mysql::connect::{classify, connect};
+use crate::mysql::connect::connect;
 use crate::names::TableName;
 use crate::sim::dms::mover::TableState;
 use crate::sim::dms::settings::{ErrorPolicy, Loopback};
@@ -33,9 +33,10 @@ impl Writer {
         Ok(Self { connection, task: job.task.clone(), marker_schema: job.marker_schema.clone(), made: BTreeSet::new() })
     }
 
-    /// How far the task has come, in the target's own durable word.
+    /// How far the task has come, in the target's own durable word. Locking, so that the last commit of a mover that was killed
+    /// is waited for: otherwise its rows would come twice.
     pub(super) async fn position(&mut self) -> Result<Option<BinlogPosition>, Trouble> {
-        let question = format!("SELECT file, position FROM {} WHERE task = ?", state_table(&self.marker_schema));
+        let question = format!("SELECT file, position FROM {} WHERE task = ? FOR UPDATE", state_table(&self.marker_schema));
         let row: Option<(String, u64)> = self.connection.exec_first(question, (&self.task,)).await?;
         Ok(row.map(|(file, offset)| BinlogPosition { file, offset }))
     }
@@ -161,9 +162,9 @@ impl Writer {
         };
         let refused = |why: String| Trouble::Row { table: shape.name.clone(), number, why };
         if let Err(error) = self.connection.exec_drop(statement, Params::Positional(values)).await {
-            return Err(match classify(&error) {
-                Problem::Invalid { .. } | Problem::NotFound { .. } => refused(error.to_string()),
-                _ => error.into(),
+            return Err(match Refusal::of(&error) {
+                Refusal::Row => refused(error.to_string()),
+                Refusal::Moment | Refusal::Task => error.into(),
             });
         }
         if let (Change::Update(_, after), true, 0) = (&row.change, must_exist, self.connection.affected_rows()) {

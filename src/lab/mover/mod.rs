@@ -8,6 +8,7 @@ mod apply;
 mod full_load;
 mod log;
 pub mod table;
+pub mod trouble;
 pub mod value;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,9 +22,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::apply::Writer;
 use self::log::{Log, Transaction};
 use self::table::quoted;
+pub use self::trouble::Trouble;
 use crate::database::BinlogPosition;
-use crate::fault::{Fault, Problem};
-use crate::mysql::connect::{Address, Credentials, classify, connect};
+use crate::mysql::connect::{Address, Credentials, connect};
 use crate::names::TableName;
 use crate::sim::dms::mover::TableState;
 use crate::sim::dms::settings::Policies;
@@ -164,45 +165,6 @@ pub type SharedView = Arc<Mutex<View>>;
 /// The view now. Whoever held the lock and panicked has left whole values behind.
 pub fn lock(view: &SharedView) -> MutexGuard<'_, View> {
     view.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What keeps a mover from moving.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// A server cannot be used now.
-    #[error("{0}")]
-    Passing(String),
-    /// A row does not fit.
-    #[error("{table}: {why}")]
-    Row {
-        /// Where.
-        table: TableName,
-        /// The number of the change in its transaction.
-        number: usize,
-        /// What the server said.
-        why: String,
-    },
-    /// Nothing will help.
-    #[error("{0}")]
-    Final(String),
-}
-
-impl From<mysql_async::Error> for Trouble {
-    fn from(error: mysql_async::Error) -> Self {
-        match classify(&error) {
-            Problem::Ambiguous { .. } | Problem::Denied { .. } | Problem::WrongState { .. } => Self::Passing(error.to_string()),
-            _ => Self::Final(error.to_string()),
-        }
-    }
-}
-
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
-        match fault.problem {
-            Problem::Invalid { .. } | Problem::NotFound { .. } => Self::Final(fault.to_string()),
-            _ => Self::Passing(fault.to_string()),
-        }
-    }
 }
 
 /// Why a session with both servers ended in peace.
