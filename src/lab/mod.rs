@@ -13,9 +13,10 @@ pub mod schema;
 pub mod seam;
 pub mod server;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use tokio::task::JoinHandle;
 
 use self::bridge::{Bridge, Mishap};
 use self::customers::{Book, Customers, Shop, Switch};
-use self::derive::{LabSpec, derive};
+use self::derive::{LabSpec, account_file, derive};
 use self::mover::Trouble;
 use self::proof::{RowsOf, rows_of};
 use self::report::{LabReport, TablePair, count};
@@ -34,7 +35,8 @@ use self::server::{Server, ServerError};
 use crate::clock::Clock;
 use crate::mysql::connect::{Address, Credentials, connect};
 use crate::mysql::database::MySqlDatabase;
-use crate::names::Side;
+use crate::mysql::people::user_of;
+use crate::names::{Account, Side};
 use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
@@ -98,7 +100,11 @@ impl Lab {
     pub async fn open(migration: &Migration, clock: &Clock, seed: u64, budget: Option<Period>) -> Result<Self, LabError> {
         let directory = tempfile::tempdir()?;
         let (legacy, target) = start_both(directory.path()).await?;
-        let credentials = credentials_file(directory.path())?;
+        let credentials = directory.path().join("controller.credentials");
+        credentials_file(&credentials, &Server::root())?;
+        for account in canaries(migration).into_values() {
+            credentials_file(&account_file(&credentials, account), &credentials_of(account))?;
+        }
         let spec = derive(migration, &legacy, &target, &credentials, budget);
         schema::make(&legacy, Side::Legacy, &spec.migration).await?;
         schema::make(&target, Side::Target, &spec.migration).await?;
@@ -267,17 +273,21 @@ fn setting(migration: &Migration) -> Setting {
     }
 }
 
-fn credentials_of(account: &crate::names::Account) -> Credentials {
+fn credentials_of(account: &Account) -> Credentials {
     let user = account.as_str().rsplit_once('@').map_or(account.as_str(), |(user, _)| user);
     Credentials { user: user.to_owned(), password: schema::PASSWORD.to_owned() }
 }
 
-/// The controller's credentials, in a file as the spec asks for: nobody else may read it.
-fn credentials_file(directory: &Path) -> Result<PathBuf, std::io::Error> {
-    let path = directory.join("controller.credentials");
+/// Whom a canary knocks as on either side, by user.
+fn canaries(migration: &Migration) -> BTreeMap<&str, &Account> {
+    let sides = [Side::Legacy, Side::Target].map(|side| &migration.database(side).canaries);
+    sides.into_iter().flatten().map(|canary| (user_of(&canary.account), &canary.account)).collect()
+}
+
+/// Credentials in a file as the spec asks for: nobody else may read it.
+fn credentials_file(path: &Path, credentials: &Credentials) -> Result<(), std::io::Error> {
     // Its owner's alone, as credentials are.
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let Credentials { user, password } = Server::root();
-    writeln!(file, "user={user}\npassword={password}")?;
-    Ok(path)
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let Credentials { user, password } = credentials;
+    writeln!(file, "user={user}\npassword={password}")
 }
