@@ -4,6 +4,8 @@
 //! Every verb is idempotent and safe to repeat after a crash. Every write carries the caller's [`Epoch`], which the
 //! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
 
+pub mod receipt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::names::{Account, MarkerId, Side, TableName};
+
+pub use receipt::Receipt;
 
 /// Which incarnation of the controller is acting; each start of the process takes the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +92,8 @@ pub struct DatabaseView {
     pub markers: BTreeSet<MarkerId>,
     /// The newest heartbeat that each side wrote, as far as it has come here.
     pub heartbeats: BTreeMap<Side, Timestamp>,
+    /// What was tried, where every application account is shut; `None` where one of them is not.
+    pub receipt: Option<Receipt>,
 }
 
 /// Rows of one table folded into a count and a checksum that is not linear.

@@ -1,9 +1,10 @@
 //! The spec that a lab runs: the operator's, with what only a lab can have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::server::Server;
-use crate::names::Side;
+use crate::mysql::people::user_of;
+use crate::names::{Account, Side};
 use crate::spec::{CredentialsFrom, Migration, Period, Tls};
 
 /// The spec of a lab, and what it replaces in the operator's, for people to read.
@@ -13,6 +14,11 @@ pub struct LabSpec {
     pub migration: Migration,
     /// What was replaced, one sentence each.
     pub replaced: Vec<String>,
+}
+
+/// The file of an account's credentials, beside the controller's.
+pub fn account_file(credentials: &Path, account: &Account) -> PathBuf {
+    credentials.with_file_name(format!("{}.credentials", user_of(account)))
 }
 
 /// Replaces hosts, ports, TLS and credentials; and the write pause's budget where a story has to outlast it.
@@ -31,6 +37,11 @@ pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentia
         database.tls = Tls::Disabled;
         database.tls_ca_file = None;
         database.credentials_from = CredentialsFrom::File(credentials.display().to_string());
+        for canary in &mut database.canaries {
+            let file = account_file(credentials, &canary.account);
+            canary.credentials_from = CredentialsFrom::File(file.display().to_string());
+            canary.endpoints.clear();
+        }
     }
     replaced.push("credentials are the lab's own".to_owned());
     if let Some(budget) = budget {

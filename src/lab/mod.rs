@@ -14,9 +14,10 @@ pub mod schema;
 pub mod seam;
 pub mod server;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use self::bridge::{Bridge, Mishap};
 use self::customers::{Book, Customers, Shop, Switch};
-use self::derive::{LabSpec, derive};
+use self::derive::{LabSpec, account_file, derive};
 use self::held::Holding;
 use self::mover::Trouble;
 use self::proof::{RowsOf, rows_of};
@@ -37,7 +38,8 @@ use self::server::{Server, ServerError};
 use crate::clock::{Clock, elapsed};
 use crate::mysql::connect::{Address, Credentials, connect};
 use crate::mysql::database::MySqlDatabase;
-use crate::names::Side;
+use crate::mysql::people::user_of;
+use crate::names::{Account, Side};
 use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
@@ -104,7 +106,11 @@ impl Lab {
         let began = Clock::system().now();
         let directory = tempfile::tempdir()?;
         let (legacy, target) = start_both(directory.path()).await?;
-        let credentials = credentials_file(directory.path())?;
+        let credentials = directory.path().join("controller.credentials");
+        credentials_file(&credentials, &Server::root())?;
+        for account in canaries(migration).into_values() {
+            credentials_file(&account_file(&credentials, account), &credentials_of(account))?;
+        }
         let spec = derive(migration, &legacy, &target, &credentials, budget);
         schema::make(&legacy, Side::Legacy, &spec.migration).await?;
         schema::make(&target, Side::Target, &spec.migration).await?;
@@ -286,17 +292,21 @@ fn setting(migration: &Migration) -> Setting {
     }
 }
 
-fn credentials_of(account: &crate::names::Account) -> Credentials {
+fn credentials_of(account: &Account) -> Credentials {
     let user = account.as_str().rsplit_once('@').map_or(account.as_str(), |(user, _)| user);
     Credentials { user: user.to_owned(), password: schema::PASSWORD.to_owned() }
 }
 
-/// The controller's credentials, in a file as the spec asks for: nobody else may read it.
-fn credentials_file(directory: &Path) -> Result<PathBuf, std::io::Error> {
-    let path = directory.join("controller.credentials");
+/// Whom a canary knocks as on either side, by user.
+fn canaries(migration: &Migration) -> BTreeMap<&str, &Account> {
+    let sides = [Side::Legacy, Side::Target].map(|side| &migration.database(side).canaries);
+    sides.into_iter().flatten().map(|canary| (user_of(&canary.account), &canary.account)).collect()
+}
+
+/// Credentials in a file as the spec asks for: nobody else may read it.
+fn credentials_file(path: &Path, credentials: &Credentials) -> Result<(), std::io::Error> {
     // Its owner's alone, as credentials are.
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let Credentials { user, password } = Server::root();
-    writeln!(file, "user={user}\npassword={password}")?;
-    Ok(path)
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let Credentials { user, password } = credentials;
+    writeln!(file, "user={user}\npassword={password}")
 }

@@ -1,5 +1,6 @@
-//! A real MariaDB server of our own: installed, started, killed and started again in a temporary directory, on a free port.
+//! A real server of our own, MariaDB or MySQL: installed, started, killed and started again in a temporary directory, on a free port.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -49,10 +50,20 @@ pub enum ServerError {
     },
 }
 
+/// Whose server it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Product {
+    /// MariaDB as this machine has it installed.
+    MariaDb,
+    /// The MySQL server program at this path.
+    MySql(PathBuf),
+}
+
 /// A running server. It is killed when this is dropped; its directory belongs to the caller.
 #[derive(Debug)]
 pub struct Server {
     directory: PathBuf,
+    product: Product,
     port: u16,
     options: Vec<String>,
     child: Option<Child>,
@@ -63,12 +74,17 @@ impl Server {
     ///
     /// Blocks until it answers. The account `root` without a password may do everything, from this machine only.
     pub fn start(directory: &Path, options: &[&str]) -> Result<Self, ServerError> {
-        let data = directory.join("data");
-        if !data.exists() {
-            install(&data, directory)?;
+        Self::start_product(Product::MariaDb, directory, options)
+    }
+
+    /// The same with a server of this product.
+    pub fn start_product(product: Product, directory: &Path, options: &[&str]) -> Result<Self, ServerError> {
+        if !directory.join("data").exists() {
+            install(&product, directory)?;
         }
         let mut server = Self {
             directory: directory.to_owned(),
+            product,
             port: free_port()?,
             options: options.iter().map(|&option| option.to_owned()).collect(),
             child: None,
@@ -92,6 +108,16 @@ impl Server {
         &self.directory
     }
 
+    /// Whose it is.
+    pub const fn product(&self) -> &Product {
+        &self.product
+    }
+
+    /// Its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Kills it as a power cut would, with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -110,19 +136,9 @@ impl Server {
 
     fn spawn(&mut self) -> Result<(), ServerError> {
         let log = self.directory.join("server.log");
-        let program = "mariadbd";
-        let child = Command::new(find(program)?)
-            .arg("--no-defaults")
-            .args(account_of_this_process())
-            .arg(option("datadir", &self.directory.join("data")))
-            .arg(option("socket", &self.directory.join("server.sock")))
-            .arg(option("pid-file", &self.directory.join("server.pid")))
-            .arg(option("tmpdir", &self.directory))
-            .args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)])
-            // Small and quick: nothing here outlives its directory, though a killed server must recover like a real one.
-            .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--max-connections=400"])
-            // By name, 127.0.0.1 would be `localhost` and each account would need two rows.
-            .args(["--skip-name-resolve", "--character-set-server=utf8mb4"])
+        let (program, place) = self.product.server()?;
+        let child = Command::new(place)
+            .args(self.product.arguments(&self.directory, self.port))
             .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -153,14 +169,68 @@ impl Drop for Server {
     }
 }
 
-fn install(data: &Path, directory: &Path) -> Result<(), ServerError> {
-    let program = "mariadb-install-db";
+impl Product {
+    /// The server program's name, for errors, and its place.
+    fn server(&self) -> Result<(&'static str, PathBuf), ServerError> {
+        match self {
+            Self::MariaDb => Ok(("mariadbd", find("mariadbd")?)),
+            Self::MySql(path) => Ok(("mysqld", path.clone())),
+        }
+    }
+
+    /// What installs the system's own tables: MariaDB has a program for it, MySQL's server does it itself.
+    fn installer(&self) -> Result<(&'static str, PathBuf), ServerError> {
+        match self {
+            Self::MariaDb => Ok(("mariadb-install-db", find("mariadb-install-db")?)),
+            Self::MySql(_) => self.server(),
+        }
+    }
+
+    /// How it is installed: `root` has no password, and nobody else is there.
+    fn install_arguments(&self, directory: &Path) -> Vec<OsString> {
+        let mut arguments = vec![OsString::from("--no-defaults")];
+        arguments.extend(account_of_this_process().map(OsString::from));
+        arguments.push(option("datadir", &directory.join("data")));
+        match self {
+            Self::MariaDb => arguments.extend(
+                ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"].map(OsString::from),
+            ),
+            Self::MySql(_) => arguments.push("--initialize-insecure".into()),
+        }
+        arguments
+    }
+
+    /// How it is started.
+    fn arguments(&self, directory: &Path, port: u16) -> Vec<OsString> {
+        let mut arguments = vec![OsString::from("--no-defaults")];
+        arguments.extend(account_of_this_process().map(OsString::from));
+        arguments.extend([
+            option("datadir", &directory.join("data")),
+            option("socket", &directory.join("server.sock")),
+            option("pid-file", &directory.join("server.pid")),
+            option("tmpdir", directory),
+            format!("--port={port}").into(),
+        ]);
+        // Small and quick: nothing here outlives its directory, though a killed server must recover like a real one.
+        arguments
+            .extend(["--bind-address=127.0.0.1", "--innodb-buffer-pool-size=64M", "--max-connections=400"].map(OsString::from));
+        // By name, 127.0.0.1 would be `localhost` and each account would need two rows.
+        arguments.extend(["--skip-name-resolve", "--character-set-server=utf8mb4"].map(OsString::from));
+        match self {
+            Self::MariaDb => arguments.push("--innodb-log-file-size=32M".into()),
+            // The X protocol has a port of its own, which two servers would fight for. The directory of LOAD DATA that the
+            // program was built with need not exist here.
+            Self::MySql(_) => arguments.extend(["--mysqlx=OFF", "--secure-file-priv="].map(OsString::from)),
+        }
+        arguments
+    }
+}
+
+fn install(product: &Product, directory: &Path) -> Result<(), ServerError> {
+    let (program, place) = product.installer()?;
     let log = directory.join("install.log");
-    let status = Command::new(find(program)?)
-        .arg("--no-defaults")
-        .args(account_of_this_process())
-        .arg(option("datadir", data))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
+    let status = Command::new(place)
+        .args(product.install_arguments(directory))
         // A server that starts clears its temporary directory of temporary tables, also of those that another is using.
         .env("TMPDIR", directory)
         .stdin(Stdio::null())
@@ -203,8 +273,8 @@ fn log_file(path: &Path) -> Result<Stdio, ServerError> {
     file.map(Stdio::from).map_err(|source| ServerError::Io { attempted: format!("cannot write {}", path.display()), source })
 }
 
-fn option(name: &str, path: &Path) -> std::ffi::OsString {
-    let mut text = std::ffi::OsString::from(format!("--{name}="));
+fn option(name: &str, path: &Path) -> OsString {
+    let mut text = OsString::from(format!("--{name}="));
     text.push(path);
     text
 }
@@ -222,6 +292,36 @@ mod tests {
 
     use super::*;
     use crate::mysql::connect::connect;
+
+    fn texts(arguments: &[OsString]) -> Vec<&str> {
+        arguments.iter().filter_map(|argument| argument.to_str()).collect()
+    }
+
+    #[test]
+    fn each_product_gets_the_options_that_it_knows_and_no_defaults_of_the_machine() {
+        let mysql = Product::MySql("/opt/mysql/bin/mysqld".into());
+        let (theirs, ours) = (mysql.arguments(Path::new("/d"), 3307), Product::MariaDb.arguments(Path::new("/d"), 3307));
+        for arguments in [texts(&theirs), texts(&ours)] {
+            assert_eq!(arguments[0], "--no-defaults", "it counts only as the first");
+            for wanted in
+                ["--datadir=/d/data", "--socket=/d/server.sock", "--port=3307", "--bind-address=127.0.0.1", "--skip-name-resolve"]
+            {
+                assert!(arguments.contains(&wanted), "{wanted} in {arguments:?}");
+            }
+        }
+        assert!(texts(&theirs).contains(&"--mysqlx=OFF") && !texts(&ours).contains(&"--mysqlx=OFF"));
+        assert!(!texts(&theirs).contains(&"--innodb-log-file-size=32M"), "MySQL 9 has no such option any more");
+    }
+
+    #[test]
+    fn mysql_installs_itself_and_mariadb_has_a_program_for_it() {
+        let mysql = Product::MySql("/opt/mysql/bin/mysqld".into());
+        assert_eq!(mysql.installer().expect("a place").1, Path::new("/opt/mysql/bin/mysqld"));
+        let arguments = mysql.install_arguments(Path::new("/d"));
+        assert_eq!(texts(&arguments)[0], "--no-defaults");
+        assert!(texts(&arguments).contains(&"--initialize-insecure") && texts(&arguments).contains(&"--datadir=/d/data"));
+        assert!(!texts(&Product::MariaDb.install_arguments(Path::new("/d"))).contains(&"--initialize-insecure"));
+    }
 
     #[tokio::test]
     async fn a_killed_server_comes_back_with_what_was_committed() {

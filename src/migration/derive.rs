@@ -5,15 +5,15 @@ use jiff::Timestamp;
 use super::approvals;
 use super::decide::wants_more;
 use super::facts::Latch;
-use super::gates::{Gate, ROLLBACK, Scene, lag_now, max_lag};
+use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now, max_lag};
 use super::ladder::{Posture, Rung};
 use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
+use super::purge;
 use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
-use crate::clock::after;
 use crate::controllers::Reason;
 use crate::controllers::dns::{DnsWish, Pointing, pointing};
-use crate::controllers::fence::{self, FenceState, FenceTerms, judge};
+use crate::controllers::fence::{self, FenceState, FenceTerms, Writes, judge};
 use crate::controllers::replication::TableState;
 use crate::names::{Direction, PlanDigest, Side};
 use crate::sighting::Sighting;
@@ -164,6 +164,7 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         closed.push(format!("the last rollback was given up: {why}"));
     }
     let ready = closed.is_empty();
+    let limit = purge::possible_until(scene);
     let since = facts.entered.get(&Rung::Open).map_or_else(String::new, |at| format!(" since {at:.0}"));
     RollbackStatus {
         ready,
@@ -173,24 +174,19 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         } else {
             format!("nothing while it is held; forced, every write that has not reached legacy{since}")
         },
-        possible_until: possible_until(scene),
+        possible_until: limit.map(|(at, _)| at),
+        limited_by: limit.map(|(_, what)| what),
     }
 }
 
 fn no_rollback(reason: &str, data_at_risk: &str) -> RollbackStatus {
-    RollbackStatus { ready: false, reasons: vec![reason.into()], data_at_risk: data_at_risk.into(), possible_until: None }
-}
-
-/// The earliest of the window's end and the time at which the binary log no longer reaches back to what legacy has seen.
-fn possible_until(scene: &Scene<'_>) -> Option<Timestamp> {
-    let spec = &scene.migration.spec;
-    let window = scene.facts.entered.get(&Rung::Observing).map(|began| after(*began, spec.observation.window.duration()));
-    let view = scene.seen.target.present()?;
-    let seen_on_legacy = scene.seen.legacy.present().and_then(|view| view.heartbeats.get(&Side::Target).copied());
-    let applied_until = seen_on_legacy.or_else(|| scene.facts.entered.get(&Rung::Open).copied())?;
-    let retention =
-        view.binlog.retention_hours.map(|hours| after(applied_until, std::time::Duration::from_secs(u64::from(hours) * 3600)));
-    [window, retention].into_iter().flatten().min()
+    RollbackStatus {
+        ready: false,
+        reasons: vec![reason.into()],
+        data_at_risk: data_at_risk.into(),
+        possible_until: None,
+        limited_by: None,
+    }
 }
 
 /// What an operator would do next.
@@ -270,6 +266,7 @@ fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status:
     verdicts.push(consistent(scene));
     verdicts.push(routed(scene));
     verdicts.push(fenced(scene));
+    verdicts.push(fence_proven(scene));
     let ready = &status.rollback;
     let holds = if ready.ready { ConditionStatus::True } else { ConditionStatus::False };
     verdicts.push(verdict(
@@ -403,5 +400,39 @@ fn fenced(scene: &Scene<'_>) -> Verdict {
         verdict(kind, ConditionStatus::True, "AsWished", "both databases admit exactly whom this rung allows")
     } else {
         verdict(kind, ConditionStatus::False, "Moving", open.join("; "))
+    }
+}
+
+/// Which parts of the receipts were not seen, of the fences that this rung asks for.
+fn fence_proven(scene: &Scene<'_>) -> Verdict {
+    let kind = ConditionType::FenceProven;
+    let posture = scene.facts.rung.posture();
+    let (mut held, mut gaps) = (Vec::new(), Vec::new());
+    for (side, wished) in [(Side::Legacy, posture.legacy_writes), (Side::Target, posture.target_writes)] {
+        let database = scene.migration.database(side);
+        let accounts = match wished {
+            Writes::NotYet | Writes::Open => continue,
+            Writes::ValidationOnly => database.application_accounts.clone(),
+            Writes::Closed => database.all_accounts(),
+        };
+        let Some(view) = scene.seen.database(side).present() else {
+            return verdict(kind, ConditionStatus::Unknown, "Unreadable", format!("the {side} database could not be read"));
+        };
+        match judge(view, &accounts) {
+            FenceState::Closed { .. } => held.push(side.to_string()),
+            FenceState::Open => return verdict(kind, ConditionStatus::False, "NotClosed", format!("{side} is open")),
+            FenceState::Between(why) => return verdict(kind, ConditionStatus::False, "NotClosed", format!("{side}: {why}")),
+        }
+        let unseen = view.receipt.as_ref().map_or_else(Vec::new, |receipt| receipt.gaps(&accounts));
+        let missing = lacking(scene, side, &accounts).filter(|why| !unseen.contains(why));
+        gaps.extend(unseen.into_iter().chain(missing).map(|gap| format!("{side}: {gap}")));
+    }
+    match (held.is_empty(), gaps.is_empty()) {
+        (true, _) => verdict(kind, ConditionStatus::False, "NoFence", "no fence is to hold at this rung"),
+        (false, true) => {
+            let sides = held.join(" and ");
+            verdict(kind, ConditionStatus::True, "Proven", format!("every part of the receipt was seen at {sides}"))
+        }
+        (false, false) => verdict(kind, ConditionStatus::False, "ProvenInPart", gaps.join("; ")),
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::controllers::binlog::BinlogWish;
 use crate::controllers::dns::DnsWish;
-use crate::controllers::fence::Writes;
+use crate::controllers::fence::{Proof, Writes};
 use crate::controllers::redirect::RedirectWish;
 use crate::names::Side;
 use crate::spec::Phase;
@@ -134,6 +134,22 @@ impl Rung {
             Self::RollbackFence => row(Closed,         Closed,          Target,          Stopped,     Running,     Guarded,            InPlace),
             Self::RollbackFlip  => row(Closed,         Closed,          Legacy,          Stopped,     UntilMarker, Guarded,            InPlace),
             Self::RollbackOpen  => row(Open,           Closed,          Legacy,          Stopped,     Stopped,     Guarded,            InPlace),
+        }
+    }
+
+    /// How much proof of a closed fence this rung asks of a side. The source of a drain must rest, and so must both where the
+    /// reverse position is read; the side that rows still reach need not. Once another side is open, a silent endpoint must not
+    /// keep the customers from it.
+    pub const fn proof(self, side: Side) -> Proof {
+        match (self, side) {
+            (Self::Fence | Self::Drain, Side::Legacy) | (Self::Arm, _) => Proof::AtRest,
+            (Self::Fence | Self::Drain, Side::Target) => Proof::Answered,
+            (Self::RollbackFence | Self::RollbackFlip, Side::Target) => Proof::AtRest,
+            (Self::RollbackFence | Self::RollbackFlip, Side::Legacy) => Proof::NobodyLetIn,
+            (Self::Preflight | Self::Prepared | Self::Replicating | Self::Validated | Self::RollbackArmed, _)
+            | (Self::Open | Self::Flip | Self::Observing | Self::Completed | Self::Aborted | Self::RollbackOpen, _) => {
+                Proof::NobodyLetIn
+            }
         }
     }
 

@@ -9,5 +9,6 @@ pub mod ladder;
 pub mod moves;
 pub mod observation;
 pub mod plan;
+pub mod purge;
 pub mod safety;
 pub mod status;

@@ -213,8 +213,8 @@ fn notice_withdrawal(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
 fn closed_at(scene: &Scene<'_>, side: Side) -> Option<Option<BinlogPosition>> {
     let accounts = scene.migration.database(side).all_accounts();
     match judge(scene.seen.database(side).present()?, &accounts) {
-        FenceState::Closed { position } => Some(position),
-        FenceState::Open | FenceState::Between(_) => None,
+        FenceState::Closed { position } if gates::lacking(scene, side, &accounts).is_none() => Some(position),
+        FenceState::Closed { .. } | FenceState::Open | FenceState::Between(_) => None,
     }
 }
 

@@ -44,6 +44,8 @@ pub enum ConditionType {
     Routed,
     /// The fences are as this rung asks.
     Fenced,
+    /// Every part of the receipt of the fences that are to hold was seen; `ProvenInPart` is a warning, and says which was not.
+    FenceProven,
     /// A rollback would lose nothing now.
     RollbackReady,
 }
@@ -77,8 +79,21 @@ pub struct RollbackStatus {
     pub reasons: Vec<String>,
     /// The worst case of a rollback now, in words: "nothing", or what would be lost.
     pub data_at_risk: String,
-    /// Until when it stays possible: the earliest of window end and binary log retention.
+    /// Until when it stays possible: the earlier of the window's end and the purge of binary logs that reverse replication needs.
     pub possible_until: Option<Timestamp>,
+    /// Which of the two that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<RollbackLimit>,
+}
+
+/// What ends the time in which a rollback is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RollbackLimit {
+    /// `observation.window` is over.
+    ObservationWindow,
+    /// The target's binary logs no longer reach back to what legacy has seen.
+    BinlogPurge,
 }
 
 /// One direction of replication.

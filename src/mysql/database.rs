@@ -10,7 +10,7 @@ use super::connect::Address;
 use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
-use super::{digest, fence, look, privileges};
+use super::{digest, fence, look, privileges, receipt};
 use crate::clock::Clock;
 use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
 use crate::fault::{Fault, Problem};
@@ -19,6 +19,12 @@ use crate::spec::Migration;
 
 /// Folding a table reads all of it: an hour is five hundred million rows at what one core folds.
 const DIGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// `ER_LOCK_DEADLOCK`
+const DEADLOCK: &str = "1213";
+
+/// Whoever won the first deadlock is done or waits behind us by the second; a third says that it will not end by trying.
+const TRIES_AT_A_DEADLOCK: u32 = 3;
 
 /// One side's real database.
 pub struct MySqlDatabase {
@@ -98,7 +104,13 @@ impl MySqlDatabase {
     async fn look_around(&self) -> Result<DatabaseView, Fault> {
         let mut held = self.session.lock().await;
         let session = self.connected(&mut held).await?;
-        let mut answer = look::look(session, &self.home, &self.clock, self.migration.database(self.side)).await;
+        let declared = self.migration.database(self.side);
+        let mut answer = look::look(session, &self.home, &self.clock, declared).await;
+        if let Ok(view) = &mut answer
+            && let Err(problem) = receipt::add(session, &self.clock, declared, view).await
+        {
+            answer = Err(problem);
+        }
         if let Err(Problem::Denied { code, .. }) = &answer
             && let Ok(lacking) = privileges::missing(session, &self.migration, self.side).await
             && !lacking.is_empty()
@@ -131,48 +143,23 @@ impl Database for MySqlDatabase {
     }
 
     fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut held = self.session.lock().await;
-            let session = self.connected(&mut held).await?;
-            let answer = self.home.beat(session, epoch).await;
-            self.done(held, "write a heartbeat", answer)
-        })
+        Box::pin(self.write(epoch, Write::Heartbeat))
     }
 
     fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut held = self.session.lock().await;
-            let session = self.connected(&mut held).await?;
-            let answer = fence::close(session, &self.home, &self.clock, epoch, accounts).await;
-            self.done(held, "close the fence", answer)
-        })
+        Box::pin(self.write(epoch, Write::ClosedFence(accounts)))
     }
 
     fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut held = self.session.lock().await;
-            let session = self.connected(&mut held).await?;
-            let answer = fence::open(session, &self.home, epoch, accounts).await;
-            self.done(held, "open the fence", answer)
-        })
+        Box::pin(self.write(epoch, Write::OpenFence(accounts)))
     }
 
     fn write_marker<'a>(&'a self, epoch: Epoch, marker: &'a MarkerId) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut held = self.session.lock().await;
-            let session = self.connected(&mut held).await?;
-            let answer = self.home.write_marker(session, epoch, marker).await;
-            self.done(held, "write a marker", answer)
-        })
+        Box::pin(self.write(epoch, Write::Marker(marker)))
     }
 
     fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut held = self.session.lock().await;
-            let session = self.connected(&mut held).await?;
-            let answer = self.retain(session, epoch, hours).await;
-            self.done(held, "set the binary log's retention", answer)
-        })
+        Box::pin(self.write(epoch, Write::Retention { hours }))
     }
 
     fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
@@ -180,7 +167,63 @@ impl Database for MySqlDatabase {
     }
 }
 
+/// What the controller writes. Each may be repeated, whatever became of it before.
+#[derive(Debug, Clone, Copy)]
+enum Write<'a> {
+    Heartbeat,
+    ClosedFence(&'a [Account]),
+    OpenFence(&'a [Account]),
+    Marker(&'a MarkerId),
+    Retention { hours: u32 },
+}
+
+impl Write<'_> {
+    const fn attempted(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "write a heartbeat",
+            Self::ClosedFence(_) => "close the fence",
+            Self::OpenFence(_) => "open the fence",
+            Self::Marker(_) => "write a marker",
+            Self::Retention { .. } => "set the binary log's retention",
+        }
+    }
+}
+
 impl MySqlDatabase {
+    /// A deadlock's victim was rolled back whole, so that it is tried again at once.
+    async fn write(&self, epoch: Epoch, write: Write<'_>) -> Result<(), Fault> {
+        let mut held = self.session.lock().await;
+        let session = self.connected(&mut held).await?;
+        let mut answer = self.write_once(session, epoch, write).await;
+        for _ in 1..TRIES_AT_A_DEADLOCK {
+            if !matches!(&answer, Err(Problem::WrongState { code, .. }) if code == DEADLOCK) {
+                break;
+            }
+            answer = match self.home.step_back(session).await {
+                Ok(()) => self.write_once(session, epoch, write).await,
+                Err(problem) => Err(problem),
+            };
+        }
+        self.done(held, write.attempted(), answer)
+    }
+
+    async fn write_once(&self, session: &mut Session, epoch: Epoch, write: Write<'_>) -> Result<(), Problem> {
+        let (home, clock) = (&self.home, &self.clock);
+        match write {
+            Write::Heartbeat => home.beat(session, epoch).await,
+            Write::OpenFence(accounts) => fence::open(session, home, epoch, accounts).await,
+            Write::Retention { hours } => self.retain(session, epoch, hours).await,
+            Write::ClosedFence(accounts) => {
+                fence::close(session, home, clock, epoch, accounts).await?;
+                receipt::remember_the_end(session, clock).await
+            }
+            Write::Marker(marker) => {
+                home.write_marker(session, epoch, marker).await?;
+                receipt::remember_the_end(session, clock).await
+            }
+        }
+    }
+
     async fn retain(&self, session: &mut Session, epoch: Epoch, hours: u32) -> Result<(), Problem> {
         self.home.step_forward(session, epoch).await?;
         let seconds = u64::from(hours) * 3600;

@@ -42,6 +42,7 @@ pub async fn look(session: &mut Session, home: &Home, clock: &Clock, declared: &
         tables: tables(session, &declared.schemas).await?,
         markers: contents.markers,
         heartbeats: contents.heartbeats,
+        receipt: None,
     })
 }
 

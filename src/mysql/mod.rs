@@ -11,4 +11,5 @@ pub mod look;
 pub mod markers;
 pub mod people;
 pub mod privileges;
+pub mod receipt;
 pub mod session;

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Params, Row};
 
 use super::connect::{Address, Credentials, connect_trusting};
 use super::errors::classify;
 use super::flavour::{Dialect, Flavour, understand};
+use crate::database::BinlogPosition;
 use crate::fault::{Fault, Problem};
 
 /// No statement but a comparison of rows takes this long on a server that is well. A row or metadata lock gives up sooner.
@@ -25,6 +27,9 @@ pub struct Session {
     /// A statement was sent, and its answer has not been read: its caller went away, or the connection broke.
     is_midway: bool,
     limit: Duration,
+    /// The end of the binary log as it was seen last, and since when it has been there. It goes with the connection: the next
+    /// one may lead to another server.
+    log_end: Option<(BinlogPosition, Timestamp)>,
 }
 
 impl Session {
@@ -37,7 +42,7 @@ impl Session {
         let fault = |problem| Fault { attempted: format!("ask {address} what it is"), problem };
         // The version is known before the first statement can use it.
         let placeholder = Flavour { family: super::flavour::Family::MySql80, version: (0, 0, 0) };
-        let mut session = Self { connection, flavour: placeholder, is_midway: false, limit: STATEMENT_TIMEOUT };
+        let mut session = Self { connection, flavour: placeholder, is_midway: false, limit: STATEMENT_TIMEOUT, log_end: None };
         session.flavour = session.ask_flavour().await.map_err(fault)?;
         session.run(LOCK_WAITS, ()).await.map_err(fault)?;
         Ok(session)
@@ -56,6 +61,17 @@ impl Session {
         let version = version.first().map_or("", String::as_str);
         understand(version, aurora.first().map(|(_, value)| value.as_str()))
             .map_err(|message| Problem::Invalid { code: "UnsupportedServer".to_owned(), message })
+    }
+
+    /// Since when the binary log is known to end at `end`, which it does now.
+    pub fn log_end_since(&mut self, end: &BinlogPosition, now: Timestamp) -> Timestamp {
+        match &self.log_end {
+            Some((known, since)) if known == end => *since,
+            Some(_) | None => {
+                self.log_end = Some((end.clone(), now));
+                now
+            }
+        }
     }
 
     /// What the server is.

@@ -168,6 +168,38 @@ pub struct DatabaseSpec {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub validation_accounts: Vec<Account>,
+    /// What a closed fence is tried with, for as long as it is to hold. Without one, no refused write is ever seen: the
+    /// condition `FenceProven` says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub canaries: Vec<Canary>,
+}
+
+/// A login and a write that a closed fence must refuse. Where it is let in, the write changes no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Canary {
+    /// As whom: one of the declared accounts.
+    pub account: Account,
+    /// Where that account's user and password are found. A wrong password is refused by an open fence too, and proves nothing.
+    pub credentials_from: CredentialsFrom,
+    /// Where it is tried: every way that the application may take, such as a proxy or an old name. Left out, the database's own
+    /// host and port. TLS is as for the database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub endpoints: Vec<CanaryEndpoint>,
+}
+
+/// One way to a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CanaryEndpoint {
+    /// Host name.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "mysql_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
 }
 
 const fn mysql_port() -> i32 {

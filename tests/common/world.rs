@@ -13,7 +13,8 @@ use bascule::controllers::replication::{
     Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
     Wiring,
 };
-use bascule::database::{AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch};
+use bascule::database::receipt::Rest;
+use bascule::database::{AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch, Receipt};
 use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::Observation;
 use bascule::migration::plan::Action;
@@ -510,7 +511,7 @@ impl World {
             row_image: "FULL".into(),
             checksum: if logging { "NONE" } else { "CRC32" }.into(),
             retention_hours: (self.log == Log::Kept).then_some(72),
-            oldest: None,
+            oldest: logging.then(|| BinlogPosition { file: "mysql-bin.000001".into(), offset: 4 }),
         }
     }
 
@@ -585,6 +586,12 @@ impl World {
             tables: BTreeSet::from([TableName::new("payments", "payments")]),
             markers: server.markers.union(&server.unsent).cloned().collect(),
             heartbeats,
+            receipt: (server.app == Door::Shut).then(|| Receipt {
+                knocks: Vec::new(),
+                untried: declared.all_accounts(),
+                undeclared_writers: Vec::new(),
+                rest: if server.validation == Door::Shut { Rest::Still { milliseconds: 30 } } else { Rest::NotAsked },
+            }),
         })
     }
 }

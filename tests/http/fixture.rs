@@ -115,6 +115,7 @@ pub fn status(summary: &str) -> MigrationStatus {
             reasons: Vec::new(),
             data_at_risk: "nothing".to_owned(),
             possible_until: Some(at(3600)),
+            limited_by: None,
         },
         approvals: ApprovalReport { required: 2, counted: vec!["ann".to_owned()], refused: Vec::new(), plan_digest: "d1".into() },
         spec_error: None,

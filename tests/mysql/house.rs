@@ -2,11 +2,11 @@
 
 use bascule::clock::Clock;
 use bascule::database::{Database, DatabaseView, Epoch};
-use bascule::lab::server::Server;
+use bascule::lab::server::{Product, Server};
 use bascule::mysql::connect::{Credentials, connect};
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::{Account, Side};
-use bascule::spec::{CredentialsFrom, Migration, Tls};
+use bascule::spec::{Canary, CredentialsFrom, Migration, Tls};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -14,6 +14,9 @@ use super::spec::migration;
 
 /// The first controller.
 pub const FIRST: Epoch = Epoch(1);
+
+/// With a binary log that nobody waits for.
+pub const OPTIONS: [&str; 3] = ["--log-bin", "--binlog-format=ROW", "--sync-binlog=0"];
 
 /// A server and what the spec says of it.
 pub struct House {
@@ -25,10 +28,25 @@ pub struct House {
 }
 
 impl House {
-    /// A server with a binary log, one table, and the two declared accounts.
+    /// A MariaDB server with a binary log, one table, and the two declared accounts.
     pub async fn build() -> Self {
+        Self::build_on(Product::MariaDb).await
+    }
+
+    /// The same on the MySQL server that `BASCULE_TEST_MYSQLD` names, or a word that none was given.
+    pub async fn build_on_mysql() -> Option<Self> {
+        let Some(mysqld) = std::env::var_os("BASCULE_TEST_MYSQLD") else {
+            println!("BASCULE_TEST_MYSQLD names no MySQL server program: nothing was tried on MySQL");
+            return None;
+        };
+        let house = Self::build_on(Product::MySql(mysqld.into())).await;
+        house.grant_what_is_missing().await;
+        Some(house)
+    }
+
+    async fn build_on(product: Product) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let server = Server::start(directory.path(), &["--log-bin", "--binlog-format=ROW", "--sync-binlog=0"]).expect("a server");
+        let server = Server::start_product(product, directory.path(), &OPTIONS).expect("a server");
         let house = Self { migration: migration(), server, directory };
         house
             .sql(&[
@@ -69,14 +87,38 @@ impl House {
 
     /// The migration with this server as its legacy side.
     pub fn declared(&self, user: &str, password: &str) -> Migration {
-        let file = self.directory.path().join(format!("{user}.credentials"));
-        std::fs::write(&file, format!("user={user}\npassword={password}\n")).expect("a file of credentials");
+        let controller = self.credentials(user, password);
         let mut migration = self.migration.clone();
         let database = &mut migration.spec.legacy.database;
         let address = self.server.address();
         (database.host, database.port, database.tls) = (address.host, i32::from(address.port), Tls::Disabled);
-        database.credentials_from = CredentialsFrom::File(file.display().to_string());
+        database.credentials_from = controller;
+        let canary = |account: &Account, user| Canary {
+            account: account.clone(),
+            credentials_from: self.credentials(user, user),
+            endpoints: Vec::new(),
+        };
+        database.canaries =
+            vec![canary(&database.application_accounts[0], "app"), canary(&database.validation_accounts[0], "validation")];
         migration
+    }
+
+    /// A file of credentials.
+    pub fn credentials(&self, user: &str, password: &str) -> CredentialsFrom {
+        let file = self.directory.path().join(format!("{user}.credentials"));
+        std::fs::write(&file, format!("user={user}\npassword={password}\n")).expect("a file of credentials");
+        CredentialsFrom::File(file.display().to_string())
+    }
+
+    /// Hosts of the application's rows that are locked.
+    pub async fn locked_hosts(&self) -> Vec<String> {
+        let statement = match self.server.product() {
+            Product::MariaDb => {
+                "SELECT Host FROM mysql.global_priv WHERE User = 'app' AND JSON_VALUE(Priv, '$.account_locked') IN ('1', 'true')"
+            }
+            Product::MySql(_) => "SELECT Host FROM mysql.user WHERE User = 'app' AND account_locked = 'Y'",
+        };
+        self.root().await.query(statement).await.expect("an answer")
     }
 
     /// Everybody whom a fence shuts out.

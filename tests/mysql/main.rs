@@ -6,5 +6,7 @@ mod fence;
 mod house;
 mod marks;
 mod privileges;
+mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
+mod worse_days;

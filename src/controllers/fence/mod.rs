@@ -12,7 +12,7 @@ use crate::names::{Account, Side};
 use crate::sighting::Sighting;
 use crate::spec::DatabaseSpec;
 
-pub use plan::{judge, plan};
+pub use plan::{judge, plan, shortfall};
 
 /// Who may write at one side, at one rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,17 @@ pub enum Writes {
     ValidationOnly,
     /// Nobody may.
     Closed,
+}
+
+/// How much of a [receipt](crate::database::Receipt) is asked of a closed side, beside locks, connections and transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// No canary was let in. What else is missing is reported and holds nothing up: the fence was proven in full before.
+    NobodyLetIn,
+    /// Every canary was answered as well; rows may still arrive by replication.
+    Answered,
+    /// And the binary log rests: nobody at all writes here.
+    AtRest,
 }
 
 /// What a look at a database proves about its fence.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{FenceAction, FenceState, FenceTerms, Writes};
+use super::{FenceAction, FenceState, FenceTerms, Proof, Writes};
 use crate::controllers::{Block, Steps, Wait};
+use crate::database::receipt::{Knock, KnockAnswer};
 use crate::database::{AccountView, DatabaseView};
 use crate::names::Account;
 use crate::sighting::Sighting;
@@ -16,12 +17,34 @@ pub fn judge(view: &DatabaseView, accounts: &[Account]) -> FenceState {
     let looks: Vec<(&Account, Option<&AccountView>)> = accounts.iter().map(|account| (account, seen(view, account))).collect();
     let all = |holds: fn(&AccountView) -> bool| looks.iter().all(|(_, look)| look.is_some_and(holds));
     if all(is_shut) && view.open_transactions == 0 {
-        FenceState::Closed { position: view.position.clone() }
+        match let_in(view, accounts) {
+            Some(knock) => FenceState::Between(format!("{knock}, though its account is locked")),
+            None => FenceState::Closed { position: view.position.clone() },
+        }
     } else if all(|look| !look.locked) {
         FenceState::Open
     } else {
         FenceState::Between(describe(&looks, view.open_transactions))
     }
+}
+
+fn let_in<'a>(view: &'a DatabaseView, accounts: &'a [Account]) -> Option<&'a Knock> {
+    view.receipt.as_ref()?.knocks_of(accounts).find(|knock| knock.answer == KnockAnswer::LetIn)
+}
+
+/// What a closed fence lacks of the proof that is asked for; `None` where it is whole.
+///
+/// A canary that proves nothing (a wrong password) does not count here, as one that was never declared does not.
+pub fn shortfall(view: &DatabaseView, accounts: &[Account], asked: Proof) -> Option<String> {
+    if asked == Proof::NobodyLetIn {
+        return None;
+    }
+    let Some(receipt) = &view.receipt else { return Some("the closed fence was not tried in this look".to_owned()) };
+    let unanswered = |knock: &&Knock| matches!(knock.answer, KnockAnswer::Unanswered { .. });
+    if let Some(knock) = receipt.knocks_of(accounts).find(unanswered) {
+        return Some(knock.to_string());
+    }
+    receipt.unrest().filter(|_| asked == Proof::AtRest)
 }
 
 /// The next steps towards `writes` at one side.
@@ -41,8 +64,13 @@ pub fn plan(writes: Writes, terms: &FenceTerms) -> Steps<FenceAction> {
     match writes {
         Writes::NotYet => Steps::settled(),
         Writes::Open => open(terms, view, application),
-        Writes::ValidationOnly => shut(terms, view, application).and(open(terms, view, validation)),
-        Writes::Closed => close(terms, view, &terms.database.all_accounts()),
+        Writes::ValidationOnly => {
+            shut(terms, view, application).and(open(terms, view, validation)).and(betrayed(terms, view, application))
+        }
+        Writes::Closed => {
+            let all = terms.database.all_accounts();
+            close(terms, view, &all).and(betrayed(terms, view, &all))
+        }
     }
 }
 
@@ -75,6 +103,20 @@ fn close(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps
     act_on(again, |accounts| FenceAction::Close { side: terms.side, accounts })
         .and(Steps::wait(Wait::new("OpenTransactions", message)))
         .and(steps)
+}
+
+/// An endpoint that lets a locked account in is another server than the one that was fenced: closing again would not help.
+fn betrayed(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps<FenceAction> {
+    match let_in(view, accounts) {
+        None => Steps::settled(),
+        Some(knock) => {
+            let message = format!(
+                "{knock}, though its account is locked on the {} database: that endpoint leads elsewhere; cut it off or correct `canaries`",
+                terms.side
+            );
+            Steps::block(Block::new("CanaryLetIn", message))
+        }
+    }
 }
 
 fn missing(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps<FenceAction> {
@@ -134,7 +176,8 @@ mod tests {
 
     use super::*;
     use crate::controllers::fixture::migration;
-    use crate::database::{BinlogPosition, BinlogView, Epoch};
+    use crate::database::receipt::Rest;
+    use crate::database::{BinlogPosition, BinlogView, Epoch, Receipt};
     use crate::names::Side;
 
     /// `(account, locked, connections)`
@@ -168,7 +211,14 @@ mod tests {
             tables: BTreeSet::new(),
             markers: BTreeSet::new(),
             heartbeats: BTreeMap::new(),
+            receipt: None,
         }
+    }
+
+    fn tried(answer: KnockAnswer, rest: Rest) -> DatabaseView {
+        let knock = Knock { account: "app@%".into(), endpoint: "proxy:3306".to_owned(), answer };
+        let receipt = Receipt { knocks: vec![knock], untried: Vec::new(), undeclared_writers: Vec::new(), rest };
+        DatabaseView { receipt: Some(receipt), ..view(&SHUT, 0) }
     }
 
     fn planned(writes: Writes, sighting: &Sighting<DatabaseView>) -> Steps<FenceAction> {
@@ -206,6 +256,31 @@ mod tests {
         assert!(why.contains("validation@% unknown"), "{why}");
         assert!(!matches!(judge(&view(&OPEN[..2], 0), &all), FenceState::Open));
         assert!(matches!(judge(&view(&SHUT, 0), &[]), FenceState::Between(_)), "nobody asked about is nothing proven");
+    }
+
+    #[test]
+    fn a_canary_that_is_let_in_disproves_the_fence_and_needs_a_person() {
+        let all = migration().database(Side::Target).all_accounts();
+        let view = tried(KnockAnswer::LetIn, Rest::Still { milliseconds: 30 });
+        let FenceState::Between(why) = judge(&view, &all) else { panic!("whoever comes that way can write") };
+        assert!(why.contains("app@% was let in at proxy:3306"), "{why}");
+        let steps = planned(Writes::Closed, &Sighting::Present(view));
+        assert_eq!((steps.actions.len(), steps.blocked[0].reason.0.as_str()), (0, "CanaryLetIn"));
+    }
+
+    #[test]
+    fn a_time_out_is_no_refusal_and_a_moving_log_no_rest() {
+        let all = migration().database(Side::Target).all_accounts();
+        let refused = || KnockAnswer::Refused { code: "3118".to_owned() };
+        let still = || Rest::Still { milliseconds: 30 };
+        let silent = tried(KnockAnswer::Unanswered { why: "no answer within 1 s".to_owned() }, still());
+        assert!(shortfall(&silent, &all, Proof::Answered).is_some_and(|why| why.contains("no refusal")));
+        assert_eq!(shortfall(&silent, &all, Proof::NobodyLetIn), None, "proven in full before, it holds nothing up");
+        let moving = tried(refused(), Rest::Moved { to: position().expect("a position") });
+        assert_eq!(shortfall(&moving, &all, Proof::Answered), None, "rows may still arrive by replication");
+        assert!(shortfall(&moving, &all, Proof::AtRest).is_some());
+        assert_eq!(shortfall(&tried(refused(), still()), &all, Proof::AtRest), None);
+        assert!(shortfall(&view(&SHUT, 0), &all, Proof::AtRest).is_some(), "what was not tried is not proven");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Scene, unknown_of};
 use crate::clock::elapsed;
-use crate::controllers::fence::{FenceState, judge};
+use crate::controllers::fence::{FenceState, judge, shortfall};
 use crate::migration::plan::Standing;
 use crate::names::{Account, Side};
 use crate::sighting::Sighting;
@@ -38,11 +38,19 @@ fn fence_state(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Sighting<
 
 pub(super) fn fenced(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Standing {
     match fence_state(scene, side, accounts) {
-        Sighting::Present(FenceState::Closed { .. }) => Standing::Open(format!("no commit can follow on {side}")),
+        Sighting::Present(FenceState::Closed { .. }) => match lacking(scene, side, accounts) {
+            None => Standing::Open(format!("no commit can follow on {side}")),
+            Some(why) => Standing::Unknown(why),
+        },
         Sighting::Present(FenceState::Open) => Standing::Closed(format!("{side} is open")),
         Sighting::Present(FenceState::Between(why)) => Standing::Closed(why),
         sighting => unknown_of(&format!("the {side} database"), &sighting),
     }
+}
+
+/// What the closed fence of a side lacks of the proof that this rung asks for.
+pub fn lacking(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Option<String> {
+    shortfall(scene.seen.database(side).present()?, accounts, scene.facts.rung.proof(side))
 }
 
 pub(super) fn open_to_application(scene: &Scene<'_>, side: Side) -> Standing {

@@ -15,12 +15,14 @@ use super::facts::{Facts, MarkerPurpose};
 use super::ladder::Rung;
 use super::observation::Observation;
 use super::plan::{GateReport, Standing};
+use super::purge;
 use crate::controllers::dns::DnsPurpose;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
 use crate::spec::Migration;
 
 pub use binlog::binlog_terms;
+pub use databases::lacking;
 pub use replication::{heartbeat_age, lag_now, max_lag};
 
 /// Everything a judgement may look at.
@@ -105,6 +107,8 @@ pub enum Gate {
     ReverseHealthy,
     /// A fresh heartbeat crossed from the target to legacy.
     ReverseLag,
+    /// The target still has the binary logs that reverse replication needs.
+    ReverseLogKept,
     /// The observation window has passed.
     WindowPassed,
     /// The rollback marker arrived on legacy.
@@ -161,7 +165,7 @@ pub const CUTOVER: &[Gate] = &[
 pub const COMPLETION: &[Gate] = &[WindowPassed, PublicAtTarget, LegacyFenced, TargetOpen, ReverseHealthy, ReverseLag];
 
 /// What must hold before the first fence of a rollback closes: a rollback that cannot end must not begin.
-pub const ROLLBACK: &[Gate] = &[LegacyFenced, ReverseHealthy, ReverseLag];
+pub const ROLLBACK: &[Gate] = &[LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
 
 /// Judgements as they are published.
 pub fn report(judged: &[(Gate, Standing)]) -> Vec<GateReport> {
@@ -218,6 +222,7 @@ impl Gate {
             ReverseProven => replication::marker_arrived(scene, MarkerPurpose::ReverseProof),
             ReverseHealthy => replication::reverse_healthy(scene),
             ReverseLag => replication::lag(scene, Direction::Reverse),
+            ReverseLogKept => purge::reverse_log_kept(scene),
             WindowPassed => history::window_passed(scene),
             RollbackDrained => replication::marker_arrived(scene, MarkerPurpose::RollbackDrain),
             PublicBackAtLegacy => front::flipped(scene, Side::Legacy, DnsPurpose::FlipToLegacy),

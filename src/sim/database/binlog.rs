@@ -139,6 +139,12 @@ impl Binlog {
         Ok(self.first + self.events.partition_point(|event| event.place < place) as u64)
     }
 
+    /// Whether anybody but the controller has committed within `window`.
+    pub fn moved_within(&self, window: Duration, now: Timestamp) -> bool {
+        let mut recent = self.events.iter().rev().take_while(|event| after(event.at, window) > now);
+        recent.any(|event| event.origin != Origin::Controller)
+    }
+
     /// Forgets what is older than `retention`.
     pub fn purge(&mut self, now: Timestamp, retention: Duration) {
         while self.events.front().is_some_and(|event| after(event.at, retention) < now) {

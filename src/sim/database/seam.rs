@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::Availability;
 use super::binlog::{Change, Origin};
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
+use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
+use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, Receipt, TableDigest};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -169,7 +170,32 @@ fn view(world: &mut World, side: Side) -> DatabaseView {
         tables: world.setting.tables.iter().cloned().collect(),
         markers: database.markers.clone(),
         heartbeats: database.heartbeats.clone(),
+        receipt: receipt(world, side, open_transactions),
     }
+}
+
+/// What canaries of the declared accounts meet here: the lock, and nothing else, refuses them.
+fn receipt(world: &World, side: Side, open_transactions: u32) -> Option<Receipt> {
+    let declared = world.setting.migration.database(side);
+    let database = world.databases.side(side);
+    let views = database.account_views(open_transactions);
+    let shut = |account: &Account| views.iter().any(|view| view.account == *account && view.locked && view.connections == 0);
+    if !declared.application_accounts.iter().all(shut) {
+        return None;
+    }
+    let everybody: Vec<Account> = views.iter().map(|view| view.account.clone()).filter(|account| shut(account)).collect();
+    let (tried, untried): (Vec<Account>, Vec<Account>) =
+        everybody.iter().cloned().partition(|account| declared.canaries.iter().any(|canary| canary.account == *account));
+    let endpoint = format!("{}:{}", declared.host, declared.port);
+    let answer = || KnockAnswer::Refused { code: "3118".to_owned() };
+    let knocks = tried.into_iter().map(|account| Knock { account, endpoint: endpoint.clone(), answer: answer() }).collect();
+    let rest = match database.position() {
+        _ if everybody.len() < views.len() || open_transactions > 0 => Rest::NotAsked,
+        None => Rest::NoBinlog,
+        Some(to) if database.log.moved_within(REST, world.now()) => Rest::Moved { to },
+        Some(_) => Rest::Still { milliseconds: u64::try_from(REST.as_millis()).unwrap_or(u64::MAX) },
+    };
+    Some(Receipt { knocks, untried, undeclared_writers: Vec::new(), rest })
 }
 
 fn digests(world: &World, side: Side, scope: DigestScope<'_>) -> Vec<TableDigest> {

@@ -20,6 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     an_account_in_one_list,
     no_system_account,
     credentials_are_named,
+    canaries_are_of_declared_accounts,
     encrypted,
     declared_writes_are_inside,
     compared_tables_are_inside,
@@ -48,17 +49,36 @@ fn two_databases(migration: &Migration, findings: &mut Vec<Finding>) {
 
 fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
-        findings.extend(when(!is_host(&database.host), || {
-            let found = format!("{} is not a host name", quoted(&database.host));
-            let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
-            Finding::new(
-                Code::WrongHostName,
-                &format!("{path}.host"),
-                found,
-                accepted,
-                "write the name alone; the port has a field",
-            )
-        }));
+        host_finding(&format!("{path}.host"), &database.host, findings);
+        for (index, canary) in database.canaries.iter().enumerate() {
+            for (number, endpoint) in canary.endpoints.iter().enumerate() {
+                host_finding(&format!("{path}.canaries[{index}].endpoints[{number}].host"), &endpoint.host, findings);
+            }
+        }
+    }
+}
+
+fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
+    findings.extend(when(!is_host(host), || {
+        let found = format!("{} is not a host name", quoted(host));
+        let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
+        Finding::new(Code::WrongHostName, path, found, accepted, "write the name alone; the port has a field")
+    }));
+}
+
+/// A canary is held against its account's lock.
+fn canaries_are_of_declared_accounts(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        let declared = database.all_accounts();
+        for (index, canary) in database.canaries.iter().enumerate() {
+            findings.extend(when(!declared.contains(&canary.account), || {
+                let found = format!("`{}` is not declared on this side", canary.account);
+                let accepted = "an account of `applicationAccounts` or `validationAccounts`";
+                let advice = "write one of these, or declare the account: only then does the fence close it";
+                let path = format!("{path}.canaries[{index}].account");
+                Finding::new(Code::UndeclaredCanary, &path, found, accepted, advice)
+            }));
+        }
     }
 }
 
@@ -186,29 +206,36 @@ fn is_variable_prefix(text: &str) -> bool {
 
 fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
-        let (path, wrong, accepted) = match &database.credentials_from {
-            CredentialsFrom::Env(prefix) => {
-                let accepted =
-                    "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
-                (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
-            }
-            CredentialsFrom::File(file) => {
-                let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
-                (format!("{path}.credentialsFrom.file"), !file.starts_with('/') || file.ends_with('/'), accepted)
-            }
-        };
-        // Whatever stands there may be the secret itself, so that it is never repeated.
-        findings.extend(when(wrong, || match looks_literal(&database.credentials_from) {
-            true => {
-                let advice = "name where it is found, and change it if it was a secret: it has been written down";
-                Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
-            }
-            false => {
-                let found = "not a name under which credentials can be found".to_owned();
-                Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
-            }
-        }));
+        credentials_finding(path, &database.credentials_from, findings);
+        for (index, canary) in database.canaries.iter().enumerate() {
+            credentials_finding(&format!("{path}.canaries[{index}]"), &canary.credentials_from, findings);
+        }
     }
+}
+
+fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut Vec<Finding>) {
+    let (path, wrong, accepted) = match credentials {
+        CredentialsFrom::Env(prefix) => {
+            let accepted =
+                "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
+            (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
+        }
+        CredentialsFrom::File(file) => {
+            let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
+            (format!("{path}.credentialsFrom.file"), !file.starts_with('/') || file.ends_with('/'), accepted)
+        }
+    };
+    // Whatever stands there may be the secret itself, so that it is never repeated.
+    findings.extend(when(wrong, || match looks_literal(credentials) {
+        true => {
+            let advice = "name where it is found, and change it if it was a secret: it has been written down";
+            Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
+        }
+        false => {
+            let found = "not a name under which credentials can be found".to_owned();
+            Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
+        }
+    }));
 }
 
 /// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
