@@ -81,19 +81,34 @@ impl Home {
         let (migration, side) = self.key();
         let unfinished = format!("SELECT user FROM {} WHERE migration = ? AND side = ?", self.table("unfinished_fences"));
         let markers = format!("SELECT marker FROM {} WHERE migration = ?", self.table("markers"));
-        let heartbeats = format!(
-            "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
-            self.table("heartbeats")
-        );
         let users: Vec<String> = session.rows(&unfinished, (&migration, &side)).await?;
         let markers: Vec<String> = session.rows(&markers, (&migration,)).await?;
-        let beats: Vec<(String, String)> = session.rows(&heartbeats, (&migration,)).await?;
         Ok(Contents {
             epoch: self.read_epoch(session, "").await?,
             markers: markers.into_iter().map(MarkerId).collect(),
-            heartbeats: beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect(),
+            heartbeats: self.read_heartbeats(session).await?,
             unfinished: users.into_iter().collect(),
         })
+    }
+
+    /// The newest heartbeat of each side that is here; a schema that nobody has made yet has none.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub async fn heartbeats(&self, session: &mut Session) -> Result<BTreeMap<Side, Timestamp>, Problem> {
+        match self.read_heartbeats(session).await {
+            Err(Problem::NotFound { .. }) => Ok(BTreeMap::new()),
+            outcome => outcome,
+        }
+    }
+
+    async fn read_heartbeats(&self, session: &mut Session) -> Result<BTreeMap<Side, Timestamp>, Problem> {
+        let statement = format!(
+            "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
+            self.table("heartbeats")
+        );
+        let beats: Vec<(String, String)> = session.rows(&statement, (self.migration.to_string(),)).await?;
+        Ok(beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect())
     }
 
     async fn read_epoch(&self, session: &mut Session, lock: &str) -> Result<u64, Problem> {
