@@ -16,7 +16,6 @@ use crate::controllers::dns::{DnsWish, Pointing, pointing};
 use crate::controllers::fence::{self, FenceState, FenceTerms, judge};
 use crate::controllers::replication::TableState;
 use crate::names::{Direction, PlanDigest, Side};
-use crate::parity::report::Verdict as Parity;
 use crate::sighting::Sighting;
 use crate::spec::Phase;
 
@@ -349,11 +348,7 @@ fn consistent(scene: &Scene<'_>) -> Verdict {
         return verdict(kind, ConditionStatus::Unknown, "NotCompared", "rows have not been compared yet");
     };
     let complaints = parity.complaints();
-    let differs = match &parity.report {
-        Some(report) => report.verdict == Parity::Differs,
-        None => !parity.differing.is_empty(),
-    };
-    match (complaints.is_empty(), differs) {
+    match (complaints.is_empty(), parity.differs()) {
         (true, _) => {
             verdict(kind, ConditionStatus::True, "Equal", format!("{} rows compared at {:.0}, equal", parity.rows, parity.at))
         }

@@ -13,7 +13,7 @@ use super::ladder::Rung;
 use crate::controllers::dns::DnsPurpose;
 use crate::database::BinlogPosition;
 use crate::names::{ChangeId, MarkerId, Side, TableName};
-use crate::parity::report::Report;
+use crate::parity::report::{Report, Verdict};
 use crate::spec::Phase;
 
 /// Why a marker travels.
@@ -190,13 +190,21 @@ pub struct ParityFact {
     pub rows: u64,
     /// Tables that differ.
     pub differing: Vec<TableName>,
-    /// Clean comparisons in a row, this one included.
+    /// Clean comparisons in a row, this one included. One that found nothing out is not among them, and does not interrupt them.
     pub clean_in_a_row: u32,
     /// Table by table, where it is known.
     pub report: Option<Report>,
 }
 
 impl ParityFact {
+    /// Whether something is certain to differ.
+    pub fn differs(&self) -> bool {
+        match &self.report {
+            Some(report) => report.verdict == Verdict::Differs,
+            None => !self.differing.is_empty(),
+        }
+    }
+
     /// What keeps it from being clean, one sentence each; empty when it is. What could not be compared is not clean.
     pub fn complaints(&self) -> Vec<String> {
         match &self.report {
@@ -344,8 +352,13 @@ impl Facts {
                 let before = self.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
                 let began = report.as_ref().map_or(at, |report| report.began);
                 let report = report.as_deref().cloned();
-                let mut parity = ParityFact { at: began, rows: *rows, differing: differing.clone(), clean_in_a_row: 0, report };
-                parity.clean_in_a_row = if parity.complaints().is_empty() { before + 1 } else { 0 };
+                let mut parity =
+                    ParityFact { at: began, rows: *rows, differing: differing.clone(), clean_in_a_row: before, report };
+                parity.clean_in_a_row = match (parity.differs(), parity.complaints().is_empty()) {
+                    (true, _) => 0,
+                    (false, true) => before + 1,
+                    (false, false) => before,
+                };
                 self.parity = Some(parity);
             }
             Fact::FenceProven { side, position } => {

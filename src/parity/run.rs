@@ -12,6 +12,7 @@ use super::fold::Subject;
 use super::ledger;
 use super::passage::Passage;
 use super::progress::{Current, Progress, Saved, StateFile, digest};
+use super::recheck::LOOKS;
 use super::report::{BookReport, Report, TableReport, Verdict};
 use super::server::Server;
 use super::table::{Table, tables};
@@ -119,8 +120,7 @@ pub async fn run(request: &Request<'_>, tell: &mut (dyn FnMut(&str) + Send)) -> 
     }
     let Saved { began, done: mut tables, .. } = saved;
     tables.sort_by(|a, b| a.table.cmp(&b.table));
-    let (mut ledger, unique) = books(request).await;
-    follow_from_rows(migration, &tables, &mut ledger);
+    let (ledger, unique) = books(request, &proven(migration, &tables)).await;
     if let Some(state) = request.state {
         state.remove();
     }
@@ -222,24 +222,16 @@ fn unread(name: &TableName, verdict: Verdict, why: &str, now: Timestamp) -> Tabl
     }
 }
 
-/// A ledger whose groups never stood still cannot be read on both sides at the same moment; but its sums are equal if the rows
-/// are that it sums, and these were compared one by one. That says nothing about columns that are not compared as they are.
-fn follow_from_rows(migration: &Migration, tables: &[TableReport], ledgers: &mut [BookReport]) {
+/// Tables whose rows are equal as they are, one by one: what is summed over them is equal too.
+fn proven(migration: &Migration, tables: &[TableReport]) -> BTreeSet<String> {
     let parity = &migration.spec.validation.parity;
     let (excluded, normalised) = (parity.exclude.iter().map(|c| &c.table), parity.normalise.iter().map(|rule| &rule.table));
     let inexact: BTreeSet<&String> = excluded.chain(normalised).collect();
-    let books = migration.spec.validation.ledger.iter().map(|book| (&book.name, &book.table));
-    for (name, table) in books.filter(|(_, table)| !inexact.contains(table)) {
-        let is_equal = tables.iter().any(|report| report.table == *table && report.verdict == Verdict::Equal);
-        let doubtful = ledgers.iter_mut().find(|report| report.name == *name && report.verdict == Verdict::Unknown);
-        if let Some(report) = doubtful.filter(|_| is_equal) {
-            report.verdict = Verdict::Equal;
-            report.notes.push(format!("equal because every row of {table} is"));
-        }
-    }
+    let equal = tables.iter().filter(|report| report.verdict == Verdict::Equal).map(|report| &report.table);
+    equal.filter(|table| !inexact.contains(table)).cloned().collect()
 }
 
-async fn books(request: &Request<'_>) -> (Vec<BookReport>, Vec<BookReport>) {
+async fn books(request: &Request<'_>, proven: &BTreeSet<String>) -> (Vec<BookReport>, Vec<BookReport>) {
     let validation = &request.migration.spec.validation;
     let asked = |table: &String| request.only.is_none_or(|only| only == table);
     let declared = |table: &String| -> Vec<String> {
@@ -249,7 +241,15 @@ async fn books(request: &Request<'_>) -> (Vec<BookReport>, Vec<BookReport>) {
     let (mut ledgers, mut uniques) = (Vec::new(), Vec::new());
     for book in validation.ledger.iter().filter(|book| asked(&book.table)) {
         let declared = declared(&book.table);
-        ledgers.push(ledger::balance(request.servers, request.source, request.passage, book, &declared).await);
+        let is_proven = proven.contains(&book.table);
+        let looks = if is_proven { 1 } else { LOOKS };
+        let mut report = ledger::balance(request.servers, request.source, request.passage, book, &declared, looks).await;
+        if is_proven && report.verdict == Verdict::Unknown {
+            // Groups that never stand still cannot be read on both sides at the same moment.
+            report.verdict = Verdict::Equal;
+            report.notes.push(format!("equal because every row of {} is", book.table));
+        }
+        ledgers.push(report);
     }
     let mut seen = BTreeSet::new();
     for columns in validation.unique.iter().filter(|columns| asked(&columns.table)) {

@@ -225,10 +225,26 @@ fn a_comparison_is_begun_once_awaited_beside_everything_else_and_recorded_once()
     seen.comparison = Comparison { under_way: None, ended: Some(report) };
     let plan = decide(&story.migration, &story.facts, &seen, story.now);
     let [Action::Record(fact @ Fact::ParityCompared { rows: 100, .. })] = plan.actions.as_slice() else { panic!("{plan:#?}") };
+    let clean_in_a_row = |story: &Story| story.facts.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
+    let before = clean_in_a_row(&story);
     story.record(fact);
-    assert_eq!(story.facts.parity.as_ref().map(|parity| parity.clean_in_a_row), Some(1));
+    assert_eq!(clean_in_a_row(&story), before + 1);
     let plan = decide(&story.migration, &story.facts, &seen, story.now);
-    assert!(plan.actions.iter().all(|action| !matches!(action, Action::Record(_))), "what is known is not news: {plan:#?}");
+    let again = plan.actions.iter().any(|action| matches!(action, Action::Record(Fact::ParityCompared { .. })));
+    assert!(!again, "what is known is not news: {plan:#?}");
+}
+
+#[test]
+fn a_comparison_that_found_nothing_out_neither_counts_nor_undoes_what_was_clean_before() {
+    let mut story = just_compared();
+    let clean_in_a_row = |story: &Story| story.facts.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
+    let before = clean_in_a_row(&story);
+    for (verdict, expected) in [(Verdict::Unknown, before), (Verdict::Equal, before + 1), (Verdict::Differs, 0)] {
+        let report = Report { notes: Vec::new(), ..compared(&story, verdict) };
+        story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new(), report: Some(Box::new(report)) });
+        assert_eq!(clean_in_a_row(&story), expected, "after {verdict}");
+        assert_eq!(story.judge(Gate::ParityClean).is_open(), verdict == Verdict::Equal, "after {verdict}");
+    }
 }
 
 #[test]

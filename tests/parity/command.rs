@@ -136,7 +136,7 @@ async fn a_comparison_that_is_killed_goes_on_without_reading_again_and_ends_as_i
     let resumed = bascule(&path, &["--output", "json"]);
     let read = rows_read(&two).await - before;
     assert!(text(&resumed.stderr).contains("going on with the comparison that began at"), "{}", text(&resumed.stderr));
-    // What is read twice at most: the chunk of each of two differing rows, once by hash, and the dictionary of three dozen columns.
+    // What is read twice at most: the chunk of each of two differing rows, by hash; and the dictionary of a dozen columns.
     assert!(read <= ROWS - done + 2 * CHUNK + 500, "{read} rows were read where {} were left", ROWS - done);
 
     let told = |output: &Output| {
