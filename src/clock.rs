@@ -11,6 +11,9 @@ use aws_smithy_async::time::TimeSource;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+/// A clock that changes its pace is looked at this often by those who wait for it.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// A source of time, and of waiting: wall-clock time at its making, monotonic from there on.
 ///
 /// A step of the machine's clock therefore reaches no decision while the process lives; a restart takes the corrected time,
@@ -113,8 +116,14 @@ impl Clock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(self.real(left)).await;
+            tokio::time::sleep(self.slice(left)).await;
         }
+    }
+
+    /// How long to rest in real time before looking at the clock again: its pace may have changed since.
+    fn slice(&self, left: Duration) -> Duration {
+        let scale = self.hands().scale;
+        if scale == 1 { left } else { self.real(left).min(GLANCE) }
     }
 
     /// How long `duration` of this clock's time takes on tokio's clock, at its present pace.

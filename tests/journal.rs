@@ -34,7 +34,7 @@ fn story() -> Vec<Fact> {
     for rung in [Rung::Prepared, Rung::Replicating, Rung::Validated, Rung::RollbackArmed, Rung::Fence, Rung::Drain, Rung::Arm] {
         facts.push(Fact::Entered { rung });
         facts.push(Fact::TablesReloaded { tables: vec![TableName::new("pay", rung.to_string())] });
-        facts.push(Fact::ParityCompared { rows: 1_000_000, differing: vec![TableName::new("pay", "ledger")] });
+        facts.push(Fact::ParityCompared { rows: 1_000_000, differing: vec![TableName::new("pay", "ledger")], report: None });
     }
     facts.extend([
         Fact::IdentityFrozen { digest: sha256(b"identity") },

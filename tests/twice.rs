@@ -26,6 +26,7 @@ use bascule::migration::facts::MarkerPurpose;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
 use bascule::sim::crash::{ControllerCrash, CrashSwitch};
+use bascule::sim::database::compare::SimulatedComparer;
 use bascule::sim::database::seam::SimulatedDatabase;
 use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
 use bascule::sim::profile::FaultProfile;
@@ -157,10 +158,16 @@ impl Stage {
         Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()))
     }
 
+    fn comparer(&self) -> Arc<SimulatedComparer> {
+        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
+        Arc::new(SimulatedComparer::new(database(Side::Legacy), database(Side::Target), self.clock.clone()))
+    }
+
     /// A new process, with nothing but the journal.
     fn controller(&self) -> Reconciler {
         let (legacy, target) = (self.database(Side::Legacy), self.database(Side::Target));
-        Reconciler::start(self.aws(), legacy, target, self.journal.clone(), self.clock.clone(), Cadence::rehearsal())
+        let (journal, clock) = (self.journal.clone(), self.clock.clone());
+        Reconciler::start(self.aws(), legacy, target, self.comparer(), journal, clock, Cadence::rehearsal())
     }
 
     fn wish(&self) -> Wish {
@@ -210,7 +217,8 @@ impl Stage {
         self.done_twice.extend(kind(action));
         let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, clock: &self.clock, epoch, glance: Duration::ZERO };
+        let (comparer, clock, glance) = (self.comparer(), &self.clock, Duration::ZERO);
+        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, comparer: &*comparer, clock, epoch, glance };
         if let Some(fact) = fact_before(action) {
             self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
         }

@@ -157,6 +157,7 @@ fn decisions(migration: &Migration, sizes: Sizes) {
             aws: &equipment.aws,
             legacy: &*legacy,
             target: &*target,
+            comparer: &*equipment.comparer,
             clock: &clock,
             epoch: Epoch(1),
             glance: Duration::ZERO,

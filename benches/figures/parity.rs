@@ -79,8 +79,8 @@ pub fn parity(rows: u64, rounds: usize) {
     let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
     say(&format!("bascule parity of the same {million} M rows"), &format!("{}, {:.0} % of that", rate(ours), ratio * 100.0));
     say("its peak memory", &format!("{:.1} MB", peak as f64 / 1024.0));
-    rival("reladiff", &reladiff(&servers), rows, ours);
     rival("pt-table-checksum", &pt_table_checksum(&servers), rows, ours);
+    rival("reladiff", &reladiff(&servers), rows, ours);
 }
 
 async fn fill(server: &Server, rows: u64) {
@@ -160,13 +160,22 @@ fn pt_table_checksum(servers: &[Server; 2]) -> Vec<String> {
     words.into_iter().map(str::to_owned).chain([place]).collect()
 }
 
+/// Where a rival comes from.
+fn how_to_install(name: &str) -> &'static str {
+    match name {
+        "pt-table-checksum" => "apt-get install percona-toolkit",
+        "reladiff" => "pip install 'reladiff[mysql]'",
+        _ => "it is not on PATH",
+    }
+}
+
 /// Times another tool on the same rows, where it is installed.
 fn rival(name: &str, arguments: &[String], rows: u64, ours: Duration) {
     let what = format!("{name} on the same rows");
     let began = Instant::now();
     let output = Command::new(name).args(arguments).stdin(Stdio::null()).output();
     match output {
-        Err(_) => say(&what, "not measured: it is not on PATH"),
+        Err(_) => say(&what, &format!("not present: {}", how_to_install(name))),
         Ok(output) if !output.status.success() => {
             let why = String::from_utf8_lossy(&output.stderr);
             say(&what, &format!("not measured: it ended with {}: {}", output.status, why.lines().last().unwrap_or_default()));

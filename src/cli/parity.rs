@@ -1,20 +1,24 @@
 //! `bascule parity`: compares both databases by hand.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Output, exit, on_runtime, read_spec};
 use crate::clock::Clock;
-use crate::mysql::connect::Address;
-use crate::mysql::credentials::find;
+use crate::fault::Fault;
+use crate::mysql::database::MySqlDatabase;
 use crate::names::Side;
-use crate::parity::passage::Waited;
+use crate::parity::passage::{Beats, Heartbeats, Passage, Waited};
 use crate::parity::progress::StateFile;
 use crate::parity::repair;
 use crate::parity::report::{Report, Verdict};
 use crate::parity::run::{Request, run as compare};
-use crate::parity::server::Server;
+use crate::parity::server::servers;
 use crate::spec::{Migration, Phase};
+
+/// A controller of a settled migration sends a heartbeat a minute; one that has missed two is gone.
+const SELDOM_BEATS: Duration = Duration::from_secs(150);
 
 /// Compare the rows of both databases and name those that differ
 ///
@@ -32,7 +36,8 @@ pub struct ParityArgs {
     /// Print the SQL that would make the side that is written to like its source. It is never executed.
     #[arg(long)]
     repair_plan: bool,
-    /// How long to wait before a row that differs is looked at again, in seconds; twice `maxLag` unless it is given.
+    /// How long to wait before a row that differs is looked at again, in seconds. Without it, a heartbeat of the running
+    /// controller is waited for; where none runs, twice `maxLag`.
     #[arg(long, value_name = "SECONDS")]
     settle: Option<u64>,
     /// Where progress is kept, so that a comparison that is cut off goes on where it was.
@@ -41,18 +46,6 @@ pub struct ParityArgs {
     /// Text for people, JSON for machines.
     #[arg(long, short, value_enum, default_value = "text")]
     output: Output,
-}
-
-/// Both servers of a migration, with their credentials.
-pub fn servers(migration: &Migration) -> Result<[Server; 2], String> {
-    let server = |side| {
-        let database = migration.database(side);
-        let port = u16::try_from(database.port).map_err(|_| format!("{} is no TCP port", database.port))?;
-        let credentials = find(&database.credentials_from).map_err(|error| format!("{side}: {error}"))?;
-        let address = Address { host: database.host.clone(), port, tls: database.tls };
-        Ok::<_, String>(Server { side, address, credentials, ca_file: database.tls_ca_file.as_ref().map(PathBuf::from) })
-    };
-    Ok([server(Side::Legacy)?, server(Side::Target)?])
 }
 
 /// The side that writes flow from while a migration is at `phase`, and how long they may take.
@@ -79,8 +72,10 @@ pub fn run(args: &ParityArgs) -> u8 {
     on_runtime(async {
         let clock = Clock::system();
         let (source, max_lag) = flow(&migration);
-        let wait = args.settle.map_or(max_lag * 2, Duration::from_secs);
-        let passage = Waited { clock: clock.clone(), wait };
+        let passage = match passage(args, &migration, source, max_lag, &clock).await {
+            Ok(passage) => passage,
+            Err(fault) => return unknown(&fault.to_string()),
+        };
         let state = state_file(&args.state, &migration);
         let only = args.table.as_deref();
         let request = Request {
@@ -88,7 +83,7 @@ pub fn run(args: &ParityArgs) -> u8 {
             servers: &servers,
             only,
             source,
-            passage: &passage,
+            passage: &*passage,
             state: Some(&state),
             clock: &clock,
         };
@@ -98,6 +93,29 @@ pub fn run(args: &ParityArgs) -> u8 {
             Err(fault) => unknown(&fault.to_string()),
         }
     })
+}
+
+/// Rows have arrived once a heartbeat has that was sent after them, if a controller sends any; else, once the time has passed
+/// in which replication is promised to bring them.
+async fn passage(
+    args: &ParityArgs,
+    migration: &Migration,
+    source: Side,
+    max_lag: Duration,
+    clock: &Clock,
+) -> Result<Box<dyn Passage>, Fault> {
+    let waited = |wait| Ok(Box::new(Waited { clock: clock.clone(), wait }) as Box<dyn Passage>);
+    if let Some(seconds) = args.settle {
+        return waited(Duration::from_secs(seconds));
+    }
+    let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock));
+    let heartbeats = Heartbeats {
+        databases: [database(Side::Legacy), database(Side::Target)],
+        clock: clock.clone(),
+        patience: SELDOM_BEATS + max_lag * 2,
+        beats: Beats::OfAController,
+    };
+    if heartbeats.are_heard(source, SELDOM_BEATS).await? { Ok(Box::new(heartbeats)) } else { waited(max_lag * 2) }
 }
 
 async fn told(args: &ParityArgs, request: &Request<'_>, report: &Report) -> u8 {

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Output, exit, on_runtime, parity, read_spec};
+use super::{Output, exit, on_runtime, read_spec};
 use crate::clock::Clock;
 use crate::names::Side;
 use crate::parity::passage::Waited;
 use crate::parity::quarantine::quarantine;
 use crate::parity::run::Request;
+use crate::parity::server::servers;
 
 /// Save the rows that would be lost if one side were given up
 ///
@@ -46,7 +47,7 @@ pub fn run(args: &QuarantineArgs) -> u8 {
         Ok(migration) => migration,
         Err(_) => return 2,
     };
-    let servers = match parity::servers(&migration) {
+    let servers = match servers(&migration) {
         Ok(servers) => servers,
         Err(why) => return unknown(&why),
     };

@@ -65,7 +65,7 @@ pub fn run(args: &RunArgs) -> u8 {
             state: args.state.clone(),
             poll: args.poll.duration().max(Duration::from_millis(100)),
             cadence: Cadence::production(),
-            surroundings: Arc::new(Surroundings::new(place, meter)),
+            surroundings: Arc::new(Surroundings::new(place, meter).keeping(&args.state)),
             clock,
         };
         let daemon = match Daemon::start(options, board.clone()) {

@@ -96,34 +96,6 @@ pub struct DatabaseView {
     pub receipt: Option<Receipt>,
 }
 
-/// Rows of one table folded into a count and a checksum that is not linear.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TableDigest {
-    /// The table.
-    pub table: TableName,
-    /// Rows counted, without the declared validation writes.
-    pub rows: u64,
-    /// Their checksum, order-independent.
-    pub checksum: String,
-    /// Rows that a declared validation write made: expected drift, reported apart.
-    pub declared_rows: u64,
-    /// Primary keys of rows that were left out because they changed too recently.
-    pub unsettled: BTreeSet<String>,
-}
-
-/// Which rows a digest covers.
-#[derive(Debug, Clone, Copy)]
-pub struct DigestScope<'a> {
-    /// Only rows last changed before this, so that replication lag is never called drift.
-    pub settled_before: Timestamp,
-    /// Rows that are counted apart.
-    pub declared: &'a [DeclaredWrites],
-    /// Primary keys, by table, of rows that the other side left out: an update on its way is old on one side and new on the
-    /// other, and is compared another time.
-    pub leave_out: &'a BTreeMap<TableName, BTreeSet<String>>,
-}
-
 /// Rows that validation traffic is allowed to make on the target, by predicate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -164,7 +136,4 @@ pub trait Database: Send + Sync + fmt::Debug {
 
     /// Keeps binary logs for `hours` (`mysql.rds_set_configuration('binlog retention hours', hours)`).
     fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()>;
-
-    /// Digests of all tables of the declared schemas. Reads only.
-    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>>;
 }

@@ -1,9 +1,6 @@
 //! Hands: one [`Action`] carried out exactly as planned. No judgement lives here; whatever needed an `if` was decided before.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use jiff::Timestamp;
 
 use super::observe::{Eyes, within};
 use crate::controllers::binlog::{self, aws::Route};
@@ -11,21 +8,12 @@ use crate::controllers::dns::{self, DnsAction};
 use crate::controllers::fence::FenceAction;
 use crate::controllers::redirect;
 use crate::controllers::replication::{self, ReplicationAction};
-use crate::database::{Database, DigestScope, TableDigest};
+use crate::database::Database;
 use crate::fault::{Fault, Problem};
 use crate::migration::facts::Fact;
 use crate::migration::plan::Action;
-use crate::names::{Side, TableName};
+use crate::names::Side;
 use crate::spec::Migration;
-
-/// Rows younger than this are left out of a comparison: they may still be on their way.
-const SETTLED_AFTER: Duration = Duration::from_secs(120);
-
-/// A row may change between the two digests; twice in a row the same tables would be chance no more.
-const SECOND_LOOKS: u32 = 2;
-
-/// How long replication may take to bring such a row.
-const BEFORE_A_SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// The longest one action may take while both sides are closed, so that the pause overruns its budget by one call at most.
 const ACTION_WHILE_PAUSED: Duration = Duration::from_secs(3);
@@ -81,7 +69,7 @@ async fn carry_out(eyes: Eyes<'_>, migration: &Migration, action: &Action) -> Re
             database(eyes, purpose.written_on()).write_marker(eyes.epoch, marker).await?;
             Ok(Some(Fact::MarkerWritten { purpose: *purpose, marker: marker.clone() }))
         }
-        Action::CompareTables => compare(eyes, migration).await.map(Some),
+        Action::CompareTables => eyes.comparer.begin(migration, eyes.epoch).await.map(|()| None),
     }
 }
 
@@ -90,41 +78,4 @@ fn database<'a>(eyes: Eyes<'a>, side: Side) -> &'a dyn Database {
         Side::Legacy => eyes.legacy,
         Side::Target => eyes.target,
     }
-}
-
-/// Compares, and counts a difference only if it is still there after replication has had time to catch up.
-async fn compare(eyes: Eyes<'_>, migration: &Migration) -> Result<Fact, Fault> {
-    let mut comparison = compare_once(eyes, migration).await?;
-    for _ in 0..SECOND_LOOKS {
-        let Fact::ParityCompared { differing, .. } = &comparison else { break };
-        if differing.is_empty() {
-            break;
-        }
-        eyes.clock.sleep(BEFORE_A_SECOND_LOOK).await;
-        comparison = compare_once(eyes, migration).await?;
-    }
-    Ok(comparison)
-}
-
-async fn compare_once(eyes: Eyes<'_>, migration: &Migration) -> Result<Fact, Fault> {
-    let settled_before = eyes.clock.now().checked_sub(SETTLED_AFTER).unwrap_or(Timestamp::MIN);
-    let declared = &migration.spec.validation.declared_writes;
-    let scope = DigestScope { settled_before, declared, leave_out: &BTreeMap::new() };
-    let legacy = eyes.legacy.digest_tables(scope).await?;
-    let leave_out = legacy.iter().map(|digest| (digest.table.clone(), digest.unsettled.clone())).collect();
-    let target = eyes.target.digest_tables(DigestScope { leave_out: &leave_out, ..scope }).await?;
-    Ok(Fact::ParityCompared { rows: legacy.iter().map(|digest| digest.rows).sum(), differing: differing(&legacy, &target) })
-}
-
-/// Tables whose counts or checksums differ, or that only one side has.
-fn differing(legacy: &[TableDigest], target: &[TableDigest]) -> Vec<TableName> {
-    let same = |a: &TableDigest, b: &TableDigest| a.table == b.table && a.rows == b.rows && a.checksum == b.checksum;
-    let unmatched = |these: &[TableDigest], those: &[TableDigest]| -> Vec<TableName> {
-        these.iter().filter(|this| !those.iter().any(|that| same(this, that))).map(|this| this.table.clone()).collect()
-    };
-    let mut tables = unmatched(legacy, target);
-    tables.extend(unmatched(target, legacy));
-    tables.sort();
-    tables.dedup();
-    tables
 }

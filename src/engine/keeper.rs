@@ -62,6 +62,7 @@ impl Keeper {
             let report = self.pass(&mut controller, &wish).await;
             tokio::select! {
                 () = self.clock.sleep(report.pause) => {}
+                () = controller.reconciler.comparer.ending() => {}
                 changed = wishes.changed() => if changed.is_err() { return },
                 _ = stop.changed() => {}
             }
@@ -70,8 +71,9 @@ impl Keeper {
 
     async fn start(&self, migration: &Migration) -> Controller {
         let equipment = self.surroundings.equip(migration, &self.clock).await;
-        let Equipment { aws, legacy, target, .. } = equipment.clone();
-        let reconciler = Reconciler::start(aws, legacy, target, self.journal.clone(), self.clock.clone(), self.cadence);
+        let Equipment { aws, legacy, target, comparer, .. } = equipment.clone();
+        let (journal, clock) = (self.journal.clone(), self.clock.clone());
+        let reconciler = Reconciler::start(aws, legacy, target, comparer, journal, clock, self.cadence);
         Controller { identity: identity_digest(migration), equipment, reconciler }
     }
 

@@ -18,6 +18,7 @@ use crate::migration::ladder::Rung;
 use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
 use crate::names::{ChangeId, Side};
+use crate::parity::comparer::Comparer;
 use crate::sighting::Sighting;
 use crate::spec::{Migration, Phase};
 
@@ -56,6 +57,8 @@ pub struct Eyes<'a> {
     pub legacy: &'a dyn Database,
     /// The target database.
     pub target: &'a dyn Database,
+    /// Who compares their rows.
+    pub comparer: &'a dyn Comparer,
     /// Time.
     pub clock: &'a Clock,
     /// This controller's epoch, for the heartbeat.
@@ -133,7 +136,8 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     );
     let (replication, names, front, mut binlog, (legacy, target)) = tokio::join!(replication, names, front, binlog, databases);
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
-    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target }
+    let comparison = eyes.comparer.comparison();
+    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison }
 }
 
 /// The target's own word on its binary log comes with the look at the target, which runs beside this.

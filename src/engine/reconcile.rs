@@ -13,7 +13,7 @@ use crate::database::{Database, Epoch};
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
 use crate::migration::approvals::cutover_digest;
-use crate::migration::decide::decide;
+use crate::migration::decide::{decide, may_compare};
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
 use crate::migration::gates::Scene;
@@ -21,6 +21,7 @@ use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
 use crate::migration::plan::{Action, Plan};
 use crate::migration::status::MigrationStatus;
+use crate::parity::comparer::Comparer;
 use crate::spec::Migration;
 
 /// The most moves that one look may make: a whole ladder has fewer rungs, so more would be a circle.
@@ -35,6 +36,8 @@ pub struct Reconciler {
     pub legacy: Arc<dyn Database>,
     /// The target database.
     pub target: Arc<dyn Database>,
+    /// Who compares their rows.
+    pub comparer: Arc<dyn Comparer>,
     /// Facts.
     pub journal: Arc<Journal>,
     /// Time.
@@ -86,13 +89,14 @@ impl Reconciler {
         aws: Aws,
         legacy: Arc<dyn Database>,
         target: Arc<dyn Database>,
+        comparer: Arc<dyn Comparer>,
         journal: Arc<Journal>,
         clock: Clock,
         cadence: Cadence,
     ) -> Self {
         // Without a journal there is no epoch to act under, and the passes only observe.
         let epoch = journal.next_epoch(clock.now()).unwrap_or(Epoch(0));
-        Self { epoch, ..Self::planning(aws, legacy, target, journal, clock, cadence) }
+        Self { epoch, ..Self::planning(aws, legacy, target, comparer, journal, clock, cadence) }
     }
 
     /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
@@ -100,11 +104,12 @@ impl Reconciler {
         aws: Aws,
         legacy: Arc<dyn Database>,
         target: Arc<dyn Database>,
+        comparer: Arc<dyn Comparer>,
         journal: Arc<Journal>,
         clock: Clock,
         cadence: Cadence,
     ) -> Self {
-        Self { aws, legacy, target, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
+        Self { aws, legacy, target, comparer, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
     }
 
     /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
@@ -136,6 +141,10 @@ impl Reconciler {
         let seen = self.look(&wish.migration, &self.journal.facts()).await;
         let mut said = Vec::new();
         let (mut plan, moved) = self.decide_and_move(wish, &seen, &mut said);
+        if !may_compare(&wish.migration, &self.journal.facts()) {
+            // Before anything else is done: no heartbeat of a comparison may follow a fence.
+            self.comparer.stop();
+        }
         let acted = match moved {
             Ok(()) => self.act(wish, &plan).await,
             Err(error) => Err(error),
@@ -158,6 +167,7 @@ impl Reconciler {
             aws: &self.aws,
             legacy: &*self.legacy,
             target: &*self.target,
+            comparer: &*self.comparer,
             clock: &self.clock,
             epoch: self.epoch,
             glance: self.cadence.glance,

@@ -1,6 +1,7 @@
 //! What a controller is surrounded by: the real account and its databases, or a stand-in world in scaled real time.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::{Aws, Meter};
@@ -8,7 +9,10 @@ use crate::clock::Clock;
 use crate::database::Database;
 use crate::mysql::database::MySqlDatabase;
 use crate::names::{MigrationName, Side, account_of, region_of};
+use crate::parity::background::Background;
+use crate::parity::comparer::Comparer;
 use crate::sim::crash::CrashSwitch;
+use crate::sim::database::compare::SimulatedComparer;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
@@ -36,6 +40,8 @@ pub enum Place {
 pub struct Surroundings {
     place: Place,
     meter: Meter,
+    /// Where comparisons of rows keep how far they are, if anywhere.
+    state: Option<PathBuf>,
     /// One set of clients for each account and region, so that their migrations share connections and answers. AWS limits
     /// calls per account and region.
     accounts: tokio::sync::Mutex<BTreeMap<AccountAndRegion, Aws>>,
@@ -56,6 +62,8 @@ pub struct Equipment {
     pub legacy: Arc<dyn Database>,
     /// The target database.
     pub target: Arc<dyn Database>,
+    /// Who compares their rows.
+    pub comparer: Arc<dyn Comparer>,
     /// The stand-in world, in a sandbox.
     pub world: Option<SharedWorld>,
 }
@@ -63,7 +71,13 @@ pub struct Equipment {
 impl Surroundings {
     /// Surroundings at `place`, whose calls to AWS `meter` hears.
     pub fn new(place: Place, meter: Meter) -> Self {
-        Self { place, meter, accounts: tokio::sync::Mutex::default(), worlds: Mutex::default() }
+        Self { place, meter, state: None, accounts: tokio::sync::Mutex::default(), worlds: Mutex::default() }
+    }
+
+    /// The same, whose comparisons of rows go on after a crash from what they keep in the directory `state`.
+    #[must_use]
+    pub fn keeping(self, state: &Path) -> Self {
+        Self { state: Some(state.to_owned()), ..self }
     }
 
     /// What a migration's controller works with: the same for as long as the migration is about the same resources.
@@ -72,7 +86,8 @@ impl Surroundings {
             Place::Real => {
                 let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock)) as Arc<dyn Database>;
                 let aws = self.account(migration).await;
-                Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: None }
+                let comparer = Arc::new(Background::new(clock, self.state.clone()));
+                Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), comparer, world: None }
             }
             Place::Sandbox { seed, profile } => {
                 let identity = identity_digest(migration);
@@ -89,12 +104,12 @@ impl Surroundings {
 
     fn stand_in(&self, migration: &Migration, profile: &FaultProfile, seed: u64, clock: &Clock) -> Equipment {
         let world = World::new(migration, Setting::of(migration), profile.clone(), seed, clock.now()).shared();
-        let database = |side| {
-            Arc::new(SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never())) as Arc<dyn Database>
-        };
+        let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
+        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
         let http = transport(world.clone(), clock.clone());
         let aws = Aws::from_metered_transport(&account_and_region(migration).1, &http, clock, &self.meter);
-        Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), world: Some(world) }
+        Equipment { aws, legacy: Arc::new(legacy), target: Arc::new(target), comparer, world: Some(world) }
     }
 
     /// The clients of a migration's account and region, made when they are asked for first.

@@ -21,6 +21,10 @@ pub fn account_file(credentials: &Path, account: &Account) -> PathBuf {
     credentials.with_file_name(format!("{}.credentials", user_of(account)))
 }
 
+/// A week of waiting is half a minute in a lab, and a comparison takes a second of it: with this, there is one in three days,
+/// and always a new one before the switch.
+const COMPARISONS_LAST: Period = Period::from_secs(24 * 3600);
+
 /// Replaces hosts, ports, TLS and credentials; and the write pause's budget where a story has to outlast it.
 pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentials: &Path, budget: Option<Period>) -> LabSpec {
     let mut lab = migration.clone();
@@ -43,6 +47,9 @@ pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentia
             canary.endpoints.clear();
         }
     }
+    let before = std::mem::replace(&mut lab.spec.validation.max_age, COMPARISONS_LAST);
+    replaced
+        .push(format!("validation.maxAge {before} is {COMPARISONS_LAST}: rows are compared in real time, a dozen times less"));
     replaced.push("credentials are the lab's own".to_owned());
     if let Some(budget) = budget {
         let before = std::mem::replace(&mut lab.spec.cutover.write_pause_budget, budget);

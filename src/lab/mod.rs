@@ -40,6 +40,7 @@ use crate::mysql::connect::{Address, Credentials, connect};
 use crate::mysql::database::MySqlDatabase;
 use crate::mysql::people::user_of;
 use crate::names::{Account, Side};
+use crate::parity::background::Background;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
@@ -152,6 +153,11 @@ impl Lab {
     /// A side's database, as the controller reaches it.
     pub fn database(&self, side: Side, clock: &Clock, crash: CrashSwitch) -> LabDatabase {
         LabDatabase::new(Arc::new(MySqlDatabase::new(&self.spec.migration, side, clock)), crash)
+    }
+
+    /// Who compares both sides' rows. A controller that is killed leaves its progress to the next.
+    pub fn comparer(&self, clock: &Clock) -> Background {
+        Background::new(clock, Some(self.directory.path().to_owned()))
     }
 
     /// Where a side's server listens.

@@ -2,29 +2,21 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
-use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
+use crate::database::{Answer, Database, DatabaseView, Epoch};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
-
-/// A row that changed this short a time before it is compared may still be on its way: movers need milliseconds.
-const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
 /// A real database behind a switch.
 #[derive(Debug)]
 pub struct LabDatabase {
     inner: Arc<dyn Database>,
     crash: CrashSwitch,
-    /// Rows carry the servers' time, which the lab's own runs away from.
-    server_time: Clock,
 }
 
 impl LabDatabase {
     /// `inner`, whose caller `crash` may kill.
-    pub fn new(inner: Arc<dyn Database>, crash: CrashSwitch) -> Self {
-        Self { inner, crash, server_time: Clock::system() }
+    pub const fn new(inner: Arc<dyn Database>, crash: CrashSwitch) -> Self {
+        Self { inner, crash }
     }
 
     fn verb<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
@@ -64,11 +56,5 @@ impl Database for LabDatabase {
 
     fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()> {
         self.verb(self.inner.set_binlog_retention(epoch, hours))
-    }
-
-    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
-        let now = self.server_time.now();
-        let settled_before = now.checked_sub(SETTLED_AFTER).unwrap_or(now);
-        self.verb(self.inner.digest_tables(DigestScope { settled_before, ..scope }))
     }
 }

@@ -172,7 +172,7 @@ fn binary_log(scene: &Scene<'_>) -> Steps<Action> {
 /// What a rung does beside its posture: markers and comparisons.
 fn chores(scene: &Scene<'_>) -> Steps<Action> {
     match scene.facts.rung {
-        Rung::Validated | Rung::RollbackArmed => compare(scene),
+        Rung::Replicating | Rung::Validated | Rung::RollbackArmed if may_compare(scene.migration, scene.facts) => compare(scene),
         Rung::Drain if scene.facts.fences.len() == 2 => mark(scene, MarkerPurpose::Drain),
         Rung::Flip | Rung::Observing => mark(scene, MarkerPurpose::ReverseProof),
         Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain),
@@ -201,9 +201,26 @@ fn marker_id(scene: &Scene<'_>, purpose: MarkerPurpose) -> MarkerId {
     MarkerId(format!("{}/{}/{}/{stamp}", scene.migration.name(), scene.facts.attempt, purpose.word()))
 }
 
+/// Whether rows may be compared: from the end of the full load until the first fence, while everything flows from legacy.
+///
+/// A comparison sends heartbeats, so that none may go on beside a fence, nor while the migration is paused.
+pub fn may_compare(migration: &Migration, facts: &Facts) -> bool {
+    let flows = match facts.rung {
+        Rung::Replicating => facts.reached.contains_key(&Phase::Replicating),
+        Rung::Validated | Rung::RollbackArmed => true,
+        Rung::Preflight | Rung::Prepared | Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
+        Rung::Observing | Rung::Completed | Rung::Aborted => false,
+        Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => false,
+    };
+    flows && !migration.spec.paused
+}
+
 /// Comparisons go on while the cutover is awaited: often once it is asked for, so that the newest is always young enough,
 /// and now and then before, so that drift is noticed early. Never while rows lag.
 fn compare(scene: &Scene<'_>) -> Steps<Action> {
+    if let Some(progress) = &scene.seen.comparison.under_way {
+        return Steps::wait(Wait::new(COMPARISON_UNDER_WAY, progress.clone()));
+    }
     let validation = &scene.migration.spec.validation;
     let interval = match (Gate::ParityClean.judge(scene).is_open(), scene.migration.spec.phase) {
         (false, _) => validation.interval.duration(),
@@ -337,12 +354,12 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     if in_a_hurry || !steps.actions.is_empty() {
         return Pace::Urgent;
     }
-    if steps.waiting.iter().any(|wait| wait.until.is_none()) {
+    if steps.waiting.iter().any(|wait| wait.until.is_none() && !goes_on_beside(wait)) {
         return Pace::Moving;
     }
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
     // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
-    let explained = steps.waiting.iter().any(|wait| wait.reason.0 != NEXT_COMPARISON);
+    let explained = steps.waiting.iter().any(|wait| !goes_on_beside(wait));
     let takes_its_time = |gate: &Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
     let unhurried = closed(judged).any(|gate| takes_its_time(&gate));
     let arriving = closed(judged).any(|gate| !takes_its_time(&gate) && !(unhurried && is_lag(gate)));
@@ -354,8 +371,15 @@ const fn is_lag(gate: Gate) -> bool {
     matches!(gate, Gate::ForwardLag | Gate::ReverseLag)
 }
 
-/// The wait that goes on beside everything else, and explains nothing.
+/// A comparison is due later.
 const NEXT_COMPARISON: &str = "NextComparison";
+/// A comparison has begun; its end wakes whoever rests.
+const COMPARISON_UNDER_WAY: &str = "ComparisonUnderWay";
+
+/// Whether a wait goes on beside everything else, and explains nothing.
+fn goes_on_beside(wait: &Wait) -> bool {
+    matches!(wait.reason.0.as_str(), NEXT_COMPARISON | COMPARISON_UNDER_WAY)
+}
 
 /// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, or this look's own
 /// heartbeat has had time to cross.

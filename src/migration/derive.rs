@@ -63,6 +63,8 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         approvals: approvals::report(scene.migration, backstage.cutover_digest.clone(), scene.now),
         spec_error: backstage.spec_error.map(str::to_owned),
         write_pause_began: facts.pause_began,
+        parity: facts.parity.as_ref().and_then(|parity| parity.report.clone()),
+        comparison_under_way: scene.seen.comparison.under_way.clone(),
     };
     status.conditions = conditions(scene, plan, backstage, &status);
     status.summary = summary(&status, plan);
@@ -350,15 +352,16 @@ fn replicated(scene: &Scene<'_>) -> Verdict {
 
 fn consistent(scene: &Scene<'_>) -> Verdict {
     let kind = ConditionType::Consistent;
-    match &scene.facts.parity {
-        None => verdict(kind, ConditionStatus::Unknown, "NotCompared", "rows have not been compared yet"),
-        Some(parity) if parity.differing.is_empty() => {
+    let Some(parity) = &scene.facts.parity else {
+        return verdict(kind, ConditionStatus::Unknown, "NotCompared", "rows have not been compared yet");
+    };
+    let complaints = parity.complaints();
+    match (complaints.is_empty(), parity.differs()) {
+        (true, _) => {
             verdict(kind, ConditionStatus::True, "Equal", format!("{} rows compared at {:.0}, equal", parity.rows, parity.at))
         }
-        Some(parity) => {
-            let tables: Vec<String> = parity.differing.iter().map(ToString::to_string).collect();
-            verdict(kind, ConditionStatus::False, "Differs", format!("{} differ", tables.join(", ")))
-        }
+        (false, true) => verdict(kind, ConditionStatus::False, "Differs", complaints.join("; ")),
+        (false, false) => verdict(kind, ConditionStatus::Unknown, "NotAllCompared", complaints.join("; ")),
     }
 }
 

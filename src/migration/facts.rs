@@ -13,6 +13,7 @@ use super::ladder::Rung;
 use crate::controllers::dns::DnsPurpose;
 use crate::database::BinlogPosition;
 use crate::names::{ChangeId, MarkerId, Side, TableName};
+use crate::parity::report::{Report, Verdict};
 use crate::spec::Phase;
 
 /// Why a marker travels.
@@ -102,6 +103,9 @@ pub enum Fact {
         rows: u64,
         /// Tables that differ, apart from declared validation writes; empty when clean.
         differing: Vec<TableName>,
+        /// Table by table. Journals of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Box<Report>>,
     },
     /// A side's fence was proven closed.
     FenceProven {
@@ -180,14 +184,35 @@ pub struct MarkerFact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParityFact {
-    /// When.
+    /// When it began: no row that was read is older.
     pub at: Timestamp,
     /// Rows compared.
     pub rows: u64,
     /// Tables that differ.
     pub differing: Vec<TableName>,
-    /// Clean comparisons in a row, this one included.
+    /// Clean comparisons in a row, this one included. One that found nothing out is not among them, and does not interrupt them.
     pub clean_in_a_row: u32,
+    /// Table by table, where it is known.
+    pub report: Option<Report>,
+}
+
+impl ParityFact {
+    /// Whether something is certain to differ.
+    pub fn differs(&self) -> bool {
+        match &self.report {
+            Some(report) => report.verdict == Verdict::Differs,
+            None => !self.differing.is_empty(),
+        }
+    }
+
+    /// What keeps it from being clean, one sentence each; empty when it is. What could not be compared is not clean.
+    pub fn complaints(&self) -> Vec<String> {
+        match &self.report {
+            Some(report) => report.complaints(),
+            None if self.differing.is_empty() => Vec::new(),
+            None => vec![format!("{} differ", self.differing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))],
+        }
+    }
 }
 
 /// How a cutover attempt ended without its goal, if it did.
@@ -323,10 +348,18 @@ impl Facts {
                     *self.reloads.entry(table.clone()).or_default() += 1;
                 }
             }
-            Fact::ParityCompared { rows, differing } => {
+            Fact::ParityCompared { rows, differing, report } => {
                 let before = self.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
-                let clean_in_a_row = if differing.is_empty() { before + 1 } else { 0 };
-                self.parity = Some(ParityFact { at, rows: *rows, differing: differing.clone(), clean_in_a_row });
+                let began = report.as_ref().map_or(at, |report| report.began);
+                let report = report.as_deref().cloned();
+                let mut parity =
+                    ParityFact { at: began, rows: *rows, differing: differing.clone(), clean_in_a_row: before, report };
+                parity.clean_in_a_row = match (parity.differs(), parity.complaints().is_empty()) {
+                    (true, _) => 0,
+                    (false, true) => before + 1,
+                    (false, false) => before,
+                };
+                self.parity = Some(parity);
             }
             Fact::FenceProven { side, position } => {
                 self.fences.insert(*side, position.clone());
@@ -419,11 +452,14 @@ impl std::fmt::Display for Fact {
                 let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
                 write!(f, "count a reload of {}", names.join(", "))
             }
-            Self::ParityCompared { rows, differing } if differing.is_empty() => write!(f, "compared {rows} rows: equal"),
-            Self::ParityCompared { rows, differing } => {
-                let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
-                write!(f, "compared {rows} rows: {} differ", names.join(", "))
-            }
+            Self::ParityCompared { rows, differing, report } => match report.as_ref().map(|report| report.complaints()) {
+                Some(complaints) if !complaints.is_empty() => write!(f, "compared {rows} rows: {}", complaints.join("; ")),
+                Some(_) | None if differing.is_empty() => write!(f, "compared {rows} rows: equal"),
+                Some(_) | None => {
+                    let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
+                    write!(f, "compared {rows} rows: {} differ", names.join(", "))
+                }
+            },
             Self::FenceProven { side, position: Some(position) } => write!(f, "the {side} fence is proven closed at {position}"),
             Self::FenceProven { side, position: None } => write!(f, "the {side} fence is proven closed"),
             Self::MarkerWritten { marker, .. } => write!(f, "marker {marker} is written"),

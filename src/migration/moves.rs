@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::facts::{Fact, MarkerPurpose};
+use super::decide::may_compare;
+use super::facts::{Fact, MarkerPurpose, ParityFact};
 use super::gates::{self, Gate, Scene};
 use super::ladder::Rung;
 use crate::clock::elapsed;
@@ -14,6 +15,8 @@ use crate::controllers::fence::{FenceAction, FenceState, judge};
 use crate::controllers::replication::TaskStatus;
 use crate::database::BinlogPosition;
 use crate::names::{Direction, Side};
+use crate::parity::ledger::table_name;
+use crate::parity::report::Verdict;
 use crate::sighting::Sighting;
 use crate::spec::Phase;
 use crate::spec::change::identity_digest;
@@ -138,6 +141,7 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
     notice_opening(scene, &mut facts);
     notice_change(scene, &mut facts);
     notice_withdrawal(scene, &mut facts);
+    notice_comparison(scene, &mut facts);
     match scene.facts.rung {
         Rung::Fence => {
             notice_fence(scene, Side::Target, &mut facts);
@@ -206,6 +210,24 @@ fn was_applied(scene: &Scene<'_>, purpose: DnsPurpose) -> bool {
 fn notice_withdrawal(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     if scene.facts.rollback_abandoned.is_some() && scene.migration.spec.phase != Phase::RolledBack {
         facts.push(Fact::RollbackWithdrawn);
+    }
+}
+
+/// A comparison that has ended, unless it is known, or of another attempt.
+fn notice_comparison(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    let Some(report) = scene.seen.comparison.ended.as_ref().filter(|_| may_compare(scene.migration, scene.facts)) else { return };
+    let is_known = match &scene.facts.parity {
+        Some(ParityFact { report: Some(known), .. }) => known.finished >= report.finished,
+        Some(_) | None => false,
+    };
+    let of_this_attempt = scene.facts.entered.get(&Rung::Preflight).is_none_or(|attempt_began| report.began >= *attempt_began);
+    if of_this_attempt && !is_known {
+        let differing = report.tables.iter().filter(|table| table.verdict == Verdict::Differs);
+        facts.push(Fact::ParityCompared {
+            rows: report.rows(),
+            differing: differing.map(|table| table_name(&table.table)).collect(),
+            report: Some(Box::new(report.clone())),
+        });
     }
 }
 

@@ -8,6 +8,7 @@ use crate::controllers::redirect::RedirectSighting;
 use crate::controllers::replication::ReplicationSighting;
 use crate::database::DatabaseView;
 use crate::names::Side;
+use crate::parity::comparer::Comparison;
 use crate::sighting::Sighting;
 
 /// One look at the world.
@@ -27,6 +28,8 @@ pub struct Observation {
     pub legacy: Sighting<DatabaseView>,
     /// The target database.
     pub target: Sighting<DatabaseView>,
+    /// How the comparison of both sides' rows stands.
+    pub comparison: Comparison,
 }
 
 impl Observation {

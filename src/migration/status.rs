@@ -8,6 +8,7 @@ use super::ladder::Rung;
 use super::plan::GateReport;
 use crate::controllers::{Block, Reason, Wait};
 use crate::names::PlanDigest;
+use crate::parity::report::Report;
 use crate::spec::Phase;
 
 /// `True`, `False` or `Unknown`, as in every Kubernetes condition.
@@ -172,4 +173,10 @@ pub struct MigrationStatus {
     /// When the present pause of writes began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_pause_began: Option<Timestamp>,
+    /// The newest comparison of both sides' rows in this attempt, table by table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Report>,
+    /// How far the comparison is that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison_under_way: Option<String>,
 }

@@ -1,24 +1,22 @@
 //! The database seam over a real server: one connection, opened when it is needed and again after it was lost.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::connect::Address;
 use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
-use super::{digest, fence, look, privileges, receipt};
+use super::{fence, look, privileges, receipt};
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
+use crate::database::{Answer, Database, DatabaseView, Epoch};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::spec::Migration;
-
-/// Folding a table reads all of it: an hour is five hundred million rows at what one core folds.
-const DIGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// `ER_LOCK_DEADLOCK`
 const DEADLOCK: &str = "1213";
@@ -67,6 +65,28 @@ impl MySqlDatabase {
         let session = self.connected(&mut held).await?;
         let answer = privileges::missing(session, &self.migration, self.side).await;
         self.done(held, "read the privileges", answer)
+    }
+
+    /// The newest heartbeat of each side that is to be seen here, and nothing else: cheap enough to be asked every moment.
+    ///
+    /// # Errors
+    /// A fault, where the server does not answer.
+    pub async fn heartbeats(&self) -> Result<BTreeMap<Side, Timestamp>, Fault> {
+        let mut held = self.session.lock().await;
+        let session = self.connected(&mut held).await?;
+        let answer = self.home.heartbeats(session).await;
+        self.done(held, "read the heartbeats", answer)
+    }
+
+    /// What the server's clock shows.
+    ///
+    /// # Errors
+    /// A fault, where the server does not answer.
+    pub async fn server_time(&self) -> Result<Timestamp, Fault> {
+        let mut held = self.session.lock().await;
+        let session = self.connected(&mut held).await?;
+        let answer = look::now(session).await;
+        self.done(held, "read the time", answer)
     }
 
     async fn open(&self) -> Result<Session, Fault> {
@@ -119,18 +139,6 @@ impl MySqlDatabase {
         }
         self.done(held, "look", answer)
     }
-
-    async fn digest_all(&self, scope: DigestScope<'_>) -> Result<Vec<TableDigest>, Fault> {
-        let fault = |problem| Fault { attempted: format!("digest the tables of the {} database", self.side), problem };
-        // A session of its own: minutes of reading must not hold up a look, a heartbeat or a fence.
-        let mut session = self.open().await?.limited_to(DIGEST_TIMEOUT);
-        let tables = look::tables(&mut session, &self.migration.database(self.side).schemas).await.map_err(fault)?;
-        let mut digests = Vec::new();
-        for table in tables {
-            digests.push(digest::digest(&mut session, &table, scope).await.map_err(fault)?);
-        }
-        Ok(digests)
-    }
 }
 
 impl Database for MySqlDatabase {
@@ -160,10 +168,6 @@ impl Database for MySqlDatabase {
 
     fn set_binlog_retention(&self, epoch: Epoch, hours: u32) -> Answer<'_, ()> {
         Box::pin(self.write(epoch, Write::Retention { hours }))
-    }
-
-    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
-        Box::pin(self.digest_all(scope))
     }
 }
 

@@ -57,7 +57,11 @@ fn account_view(account: &Account, rows: &[HostRow], connections: u32, contents:
     Some(AccountView { account: account.clone(), locked: own.all(|row| row.is_locked), connections })
 }
 
-async fn now(session: &mut Session) -> Result<jiff::Timestamp, Problem> {
+/// The server's own time.
+///
+/// # Errors
+/// What the server answered.
+pub async fn now(session: &mut Session) -> Result<jiff::Timestamp, Problem> {
     let rows: Vec<String> = session.rows("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%f')", ()).await?;
     let text = rows.first().map_or("", String::as_str);
     utc(text).ok_or_else(|| Problem::Ambiguous { detail: format!("the server's time is `{text}`") })
@@ -97,11 +101,7 @@ async fn binlog(session: &mut Session) -> Result<BinlogView, Problem> {
     Ok(BinlogView { enabled: enabled == 1, format, row_image, checksum, retention_hours, oldest })
 }
 
-/// The tables of these schemas.
-///
-/// # Errors
-/// What the server answered.
-pub async fn tables(session: &mut Session, schemas: &[String]) -> Result<BTreeSet<TableName>, Problem> {
+async fn tables(session: &mut Session, schemas: &[String]) -> Result<BTreeSet<TableName>, Problem> {
     let names: Vec<String> = schemas.iter().map(|schema| quoted_text(schema)).collect();
     let statement = format!(
         "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema IN ({})",

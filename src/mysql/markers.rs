@@ -74,19 +74,27 @@ impl Home {
         let (migration, side) = self.key();
         let unfinished = format!("SELECT user FROM {} WHERE migration = ? AND side = ?", self.table("unfinished_fences"));
         let markers = format!("SELECT marker FROM {} WHERE migration = ?", self.table("markers"));
-        let heartbeats = format!(
-            "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
-            self.table("heartbeats")
-        );
         let users: Vec<String> = if_made(session.rows(&unfinished, (&migration, &side)).await)?;
         let markers: Vec<String> = if_made(session.rows(&markers, (&migration,)).await)?;
-        let beats: Vec<(String, String)> = if_made(session.rows(&heartbeats, (&migration,)).await)?;
         Ok(Contents {
             epoch: if_made(self.read_epoch(session, "").await)?,
             markers: markers.into_iter().map(MarkerId).collect(),
-            heartbeats: beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect(),
+            heartbeats: self.heartbeats(session).await?,
             unfinished: users.into_iter().collect(),
         })
+    }
+
+    /// The newest heartbeat of each side that is here; a schema that nobody has made yet has none.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub async fn heartbeats(&self, session: &mut Session) -> Result<BTreeMap<Side, Timestamp>, Problem> {
+        let statement = format!(
+            "SELECT side, DATE_FORMAT(beat_at, '%Y-%m-%dT%H:%i:%s.%f') FROM {} WHERE migration = ?",
+            self.table("heartbeats")
+        );
+        let beats: Vec<(String, String)> = if_made(session.rows(&statement, (self.migration.to_string(),)).await)?;
+        Ok(beats.iter().filter_map(|(side, at)| Some((side_of(side)?, utc(at)?))).collect())
     }
 
     async fn read_epoch(&self, session: &mut Session, lock: &str) -> Result<u64, Problem> {

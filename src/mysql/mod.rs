@@ -3,7 +3,6 @@
 pub mod connect;
 pub mod credentials;
 pub mod database;
-pub mod digest;
 pub mod errors;
 pub mod fence;
 pub mod flavour;

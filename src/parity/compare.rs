@@ -1,6 +1,7 @@
 //! One table, from its first chunk to the last settled doubt.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use mysql_async::Row;
@@ -90,6 +91,8 @@ pub struct Course<'a> {
     pub source: Side,
     /// How it is known that rows have arrived.
     pub passage: &'a dyn Passage,
+    /// The comparison steps aside while replication is further behind than this.
+    pub max_lag: Duration,
     /// The only time there is.
     pub clock: &'a Clock,
 }
@@ -103,9 +106,38 @@ pub type Tell<'a> = &'a mut (dyn FnMut(Step<'_>) + Send);
 /// A fault, where a server does not answer.
 pub async fn compare(course: &Course<'_>, subject: &Subject, walk: Walk, tell: Tell<'_>) -> Result<TableReport, Fault> {
     let mut hands = [course.servers[0].open().await?, course.servers[1].open().await?];
+    let estimated_rows = subject.tables.each_ref().map(|table| table.estimated_rows);
+    let most = course.rules.max_rows_without_key;
     match &subject.key {
         Ok(key) => by_key(course, &mut hands, subject, key, walk, tell).await,
+        Err(why) if estimated_rows.into_iter().max() > Some(most) => {
+            Ok(too_big_to_fold(course, subject, why, estimated_rows, walk.began))
+        }
         Err(why) => whole(course, &mut hands, subject, why, walk.began).await,
+    }
+}
+
+/// A table without a key is one statement of any length, which cannot be throttled, or gone on with: a big one is left alone,
+/// and said to be.
+fn too_big_to_fold(course: &Course<'_>, subject: &Subject, why: &str, estimated_rows: [u64; 2], began: Timestamp) -> TableReport {
+    let [legacy, target] = estimated_rows;
+    let note = format!(
+        "not compared: {why}, so it could only be folded in one piece, and it has about {legacy} rows on legacy and {target} on \
+         target; give it a primary key, or raise validation.parity.maxRowsWithoutKey ({})",
+        course.rules.max_rows_without_key
+    );
+    TableReport {
+        table: subject.tables[0].name.to_string(),
+        verdict: Verdict::Unknown,
+        rows: [0, 0],
+        declared_rows: [0, 0],
+        differing: 0,
+        arrived: 0,
+        in_flight: 0,
+        sample: Vec::new(),
+        notes: vec![note],
+        began,
+        finished: course.clock.now(),
     }
 }
 
@@ -117,7 +149,7 @@ async fn by_key(
     mut walk: Walk,
     tell: Tell<'_>,
 ) -> Result<TableReport, Fault> {
-    let mut throttle = Throttle::new(course.clock.clone(), course.rules);
+    let mut throttle = Throttle::new(course.clock.clone(), course.rules, course.max_lag);
     // Bounds are found on a connection of their own, while both sides are busy with the chunk before.
     let mut scout = course.servers[0].open().await?;
     let rows = course.rules.chunk_rows;
@@ -139,13 +171,13 @@ async fn by_key(
         }
         walk.add(&folds);
         let read = folds[0].rows.max(folds[1].rows);
-        throttle.after(read, hands, &mut |strain| tell(Step::Strained(strain))).await?;
+        throttle.after(read, hands, course.passage, course.source, &mut |strain| tell(Step::Strained(strain))).await?;
         let Some(bound) = through else { break };
         walk.after = Some(bound);
         tell(Step::Walked(&walk));
         through = next?;
     }
-    let settled = settle(hands, subject, key, course.source, walk.suspects.clone(), course.passage).await?;
+    let settled = settle(hands, subject, key, course, walk.suspects.clone()).await?;
     let sample = sample(hands, subject, key, &settled.differing).await?;
     Ok(report(course, subject, &walk, &settled, sample))
 }

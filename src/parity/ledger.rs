@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mysql_async::Row;
 
 use super::passage::{Passage, Passed};
-use super::recheck::{Both, Doubts, Finding, LOOKS, judge};
+use super::recheck::{Both, Doubts, Finding, judge};
 use super::report::{BookReport, Verdict};
 use super::server::{Hand, Server, texts};
 use super::table::{quoted, quoted_table};
@@ -58,15 +58,17 @@ async fn sums(hand: &mut Hand, book: &Ledger, declared: &[String]) -> Result<BTr
         .collect())
 }
 
-/// Whether a ledger balances. Groups that differ are looked at again after everything has arrived, as rows are.
+/// Whether a ledger balances. Groups that differ are looked at again after everything has arrived, as rows are, as often as
+/// `looks` says.
 pub async fn balance(
     servers: &[Server; 2],
     source: Side,
     passage: &dyn Passage,
     book: &Ledger,
     declared: &[String],
+    looks: u32,
 ) -> BookReport {
-    match try_balance(servers, source, passage, book, declared).await {
+    match try_balance(servers, source, passage, book, declared, looks).await {
         Ok(report) => report,
         Err(fault) => unknown(&book.name, &fault),
     }
@@ -82,6 +84,7 @@ async fn try_balance(
     passage: &dyn Passage,
     book: &Ledger,
     declared: &[String],
+    looks: u32,
 ) -> Result<BookReport, Fault> {
     let mut hands = [servers[0].open().await?, servers[1].open().await?];
     let [legacy, target] = &mut hands;
@@ -96,7 +99,7 @@ async fn try_balance(
         Side::Legacy => (0, 1),
         Side::Target => (1, 0),
     };
-    for _ in 0..LOOKS {
+    for _ in 0..looks {
         if doubts.is_empty() {
             break;
         }

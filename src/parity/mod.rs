@@ -4,8 +4,10 @@
 //! whose folds differ is read row by row; a row that differs is looked at again, after everything that its source had
 //! committed has arrived, before it counts. Nothing is ever written to either database.
 
+pub mod background;
 pub mod chunks;
 pub mod compare;
+pub mod comparer;
 pub mod expression;
 pub mod fold;
 pub mod ledger;

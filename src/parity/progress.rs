@@ -57,6 +57,8 @@ pub struct Saved {
     pub spec_digest: String,
     /// When it began.
     pub began: Timestamp,
+    /// When this was saved. A comparison may take hours; what makes it stale is the time in which nobody went on with it.
+    pub saved: Timestamp,
     /// Tables that are done.
     pub done: Vec<TableReport>,
     /// The table in the middle of which it stands.
@@ -90,12 +92,12 @@ fn hexadecimal(bytes: &[u8]) -> String {
 pub struct StateFile(pub PathBuf);
 
 impl StateFile {
-    /// What an earlier process left, if it is whole and of the same spec, and began at `not_before` or later.
+    /// What an earlier process left, if it is whole, of the same spec, and no older than `not_before`.
     pub fn load(&self, spec_digest: &str, not_before: Timestamp) -> Option<Saved> {
         let text = fs::read_to_string(&self.0).ok()?;
         let (checksum, json) = text.split_once('\n')?;
         let saved: Saved = serde_json::from_str(json).ok().filter(|_| checksum == hexadecimal(json.as_bytes()))?;
-        (saved.spec_digest == spec_digest && saved.began >= not_before).then_some(saved)
+        (saved.spec_digest == spec_digest && saved.saved >= not_before).then_some(saved)
     }
 
     /// Leaves `saved` to the next process. The file is whole or the one before at every moment.
@@ -107,7 +109,8 @@ impl StateFile {
         if let Some(directory) = self.0.parent().filter(|directory| *directory != Path::new("")) {
             fs::create_dir_all(directory)?;
         }
-        let beside = self.0.with_extension("parity.new");
+        let mut beside = self.0.clone().into_os_string();
+        beside.push(".new");
         fs::write(&beside, format!("{}\n{json}", hexadecimal(json.as_bytes())))?;
         fs::rename(&beside, &self.0)
     }
@@ -141,7 +144,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = StateFile(directory.path().join("deep").join("payments.parity"));
         let began = at("2026-03-02T09:00:00Z");
-        let saved = Saved { spec_digest: "a".into(), began, done: Vec::new(), current: None };
+        let saved = Saved { spec_digest: "a".into(), began, saved: began, done: Vec::new(), current: None };
         assert_eq!(file.load("a", began), None);
         file.save(&saved).expect("saved");
         assert_eq!(file.load("a", began), Some(saved));

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::MigrationName;
+
 /// The result of one comparison of two databases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -16,6 +18,13 @@ pub struct Report {
     pub verdict: Verdict,
     /// How it was known that rows had arrived before a difference counted.
     pub proof: String,
+    /// When the first row was read: nothing here is older.
+    pub began: Timestamp,
+    /// When the last doubt was settled.
+    pub finished: Timestamp,
+    /// Why there is no report of any table, where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Table by table, by name.
     pub tables: Vec<TableReport>,
     /// The books, in the spec's order.
@@ -139,6 +148,72 @@ impl Report {
     pub fn overall(tables: &[TableReport], books: &[&BookReport]) -> Verdict {
         let verdicts = tables.iter().map(|table| table.verdict).chain(books.iter().map(|book| book.verdict));
         verdicts.max().unwrap_or(Verdict::Unknown)
+    }
+
+    /// The report of a comparison that found nothing out.
+    pub fn failed(migration: &MigrationName, why: String, began: Timestamp, finished: Timestamp) -> Self {
+        Self {
+            migration: migration.to_string(),
+            verdict: Verdict::Unknown,
+            proof: "none".to_owned(),
+            began,
+            finished,
+            notes: vec![why],
+            tables: Vec::new(),
+            ledger: Vec::new(),
+            unique: Vec::new(),
+        }
+    }
+
+    /// Rows that were compared, on the fuller side of each table.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows[0].max(table.rows[1])).sum()
+    }
+
+    /// Whatever keeps it from being clean, one sentence each; the certain before the unknown.
+    pub fn complaints(&self) -> Vec<String> {
+        let tables = self.tables.iter().map(|table| (table.verdict, table.complaint()));
+        let books = self.ledger.iter().map(|book| ("ledger", book)).chain(self.unique.iter().map(|book| ("unique", book)));
+        let books = books.map(|(kind, book)| (book.verdict, book.complaint(kind)));
+        let mut complaints: Vec<(Verdict, String)> =
+            tables.chain(books).filter(|(verdict, _)| *verdict != Verdict::Equal).collect();
+        complaints.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
+        self.notes.iter().cloned().chain(complaints.into_iter().map(|(_, complaint)| complaint)).collect()
+    }
+}
+
+impl TableReport {
+    /// What is not equal, in a sentence.
+    fn complaint(&self) -> String {
+        let Self { table, differing, in_flight, .. } = self;
+        let such_as = self.sample.first().map_or_else(String::new, |row| format!(", such as: {row}"));
+        match (self.verdict, differing, in_flight) {
+            (Verdict::Equal, ..) => format!("{table} is equal"),
+            (Verdict::Differs, 1.., _) => format!("{table} differs in {differing} rows{such_as}"),
+            (Verdict::Unknown, _, 1..) => {
+                format!("{in_flight} rows of {table} kept changing, or did not arrive, and could not be compared")
+            }
+            (Verdict::Differs | Verdict::Unknown, ..) => {
+                format!("{table} {}: {}", self.verdict.predicate(), self.notes.join("; "))
+            }
+        }
+    }
+}
+
+impl BookReport {
+    fn complaint(&self, kind: &str) -> String {
+        let why: Vec<&str> = self.sample.iter().chain(&self.notes).map(String::as_str).take(3).collect();
+        format!("{kind} {} {}: {}", self.name, self.verdict.predicate(), why.join("; "))
+    }
+}
+
+impl Verdict {
+    const fn predicate(self) -> &'static str {
+        match self {
+            Self::Equal => "is equal",
+            Self::Unknown => "could not be compared",
+            Self::Differs => "differs",
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use mysql_async::{Conn, Row};
 use super::table::fault;
 use crate::fault::{Fault, Problem};
 use crate::mysql::connect::{Address, Credentials, connect_trusting};
+use crate::mysql::credentials::find;
 use crate::names::Side;
+use crate::spec::Migration;
 
 /// A chunk takes milliseconds. A table without a key is folded in one piece, and a thousand million rows take a quarter of an
 /// hour; a server that has not answered after an hour will not.
@@ -34,6 +36,21 @@ pub struct Hand {
     /// Which side.
     pub side: Side,
     connection: Conn,
+}
+
+/// Both servers of a migration, legacy first, with their credentials.
+///
+/// # Errors
+/// A sentence about credentials that are not there, or a port that is none.
+pub fn servers(migration: &Migration) -> Result<[Server; 2], String> {
+    let server = |side| {
+        let database = migration.database(side);
+        let port = u16::try_from(database.port).map_err(|_| format!("{} is no TCP port", database.port))?;
+        let credentials = find(&database.credentials_from).map_err(|error| format!("{side}: {error}"))?;
+        let address = Address { host: database.host.clone(), port, tls: database.tls };
+        Ok::<_, String>(Server { side, address, credentials, ca_file: database.tls_ca_file.as_ref().map(PathBuf::from) })
+    };
+    Ok([server(Side::Legacy)?, server(Side::Target)?])
 }
 
 impl Server {

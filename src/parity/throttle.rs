@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::passage::Passage;
 use super::server::Hand;
 use crate::clock::{Clock, elapsed};
 use crate::fault::Fault;
+use crate::names::Side;
 use crate::spec::Parity;
 
 /// Servers are asked for their load this often: often enough to step aside in time, too seldom to be load.
@@ -15,16 +17,31 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a comparison stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strain {
-    /// `Threads_running` of the busier server.
-    pub threads_running: u64,
-    /// What the spec allows.
-    pub limit: u32,
+pub enum Strain {
+    /// A server is busy.
+    Threads {
+        /// `Threads_running` of the busier server.
+        running: u64,
+        /// What the spec allows.
+        limit: u32,
+    },
+    /// Replication falls behind.
+    Lag {
+        /// How far.
+        lag: Duration,
+        /// What the spec allows.
+        limit: Duration,
+    },
 }
 
 impl fmt::Display for Strain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "waiting: {} threads running, {} allowed", self.threads_running, self.limit)
+        match self {
+            Self::Threads { running, limit } => write!(f, "waiting: {running} threads running, {limit} allowed"),
+            Self::Lag { lag, limit } => {
+                write!(f, "waiting: replication is {} s behind, {} s allowed", lag.as_secs(), limit.as_secs())
+            }
+        }
     }
 }
 
@@ -34,24 +51,33 @@ pub struct Throttle {
     clock: Clock,
     rows_per_second: u32,
     limit: u32,
+    max_lag: Duration,
     began: Timestamp,
     rows: u64,
     looked: Option<Timestamp>,
 }
 
 impl Throttle {
-    /// A pace that begins now.
-    pub fn new(clock: Clock, rules: &Parity) -> Self {
+    /// A pace that begins now, and steps aside where replication is more than `max_lag` behind.
+    pub fn new(clock: Clock, rules: &Parity, max_lag: Duration) -> Self {
         let began = clock.now();
         let (rows_per_second, limit) = (rules.max_rows_per_second, rules.max_threads_running);
-        Self { clock, rows_per_second, limit, began, rows: 0, looked: None }
+        Self { clock, rows_per_second, limit, max_lag, began, rows: 0, looked: None }
     }
 
-    /// Waits as long as the budget asks after `rows` more rows, and as long as a server is under strain, which `tell` is told.
+    /// Waits as long as the budget asks after `rows` more rows, and as long as a server or replication from `source` is under
+    /// strain, which `tell` is told.
     ///
     /// # Errors
     /// A fault, where a server does not answer.
-    pub async fn after(&mut self, rows: u64, hands: &mut [Hand; 2], tell: &mut (dyn FnMut(&Strain) + Send)) -> Result<(), Fault> {
+    pub async fn after(
+        &mut self,
+        rows: u64,
+        hands: &mut [Hand; 2],
+        passage: &dyn Passage,
+        source: Side,
+        tell: &mut (dyn FnMut(&Strain) + Send),
+    ) -> Result<(), Fault> {
         self.rows += rows;
         let now = self.clock.now();
         let pause = owed(self.rows, self.rows_per_second, elapsed(self.began, now));
@@ -63,11 +89,16 @@ impl Throttle {
         }
         loop {
             self.looked = Some(self.clock.now());
-            let threads_running = threads_running(&mut hands[0]).await?.max(threads_running(&mut hands[1]).await?);
-            if threads_running <= u64::from(self.limit) {
+            let running = threads_running(&mut hands[0]).await?.max(threads_running(&mut hands[1]).await?);
+            let lag = passage.lag(source).await?;
+            let strain = if running > u64::from(self.limit) {
+                Strain::Threads { running, limit: self.limit }
+            } else if lag > self.max_lag {
+                Strain::Lag { lag, limit: self.max_lag }
+            } else {
                 return Ok(());
-            }
-            tell(&Strain { threads_running, limit: self.limit });
+            };
+            tell(&strain);
             self.clock.sleep(LOOK_EVERY).await;
         }
     }

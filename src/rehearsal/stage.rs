@@ -27,7 +27,9 @@ use crate::migration::facts::{Fact, Latch};
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
+use crate::parity::comparer::Comparer;
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
+use crate::sim::database::compare::SimulatedComparer;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
@@ -384,14 +386,21 @@ impl<'a> Stage<'a> {
             Some(_) => self.clock.clone(),
             None => resumed(Clock::starting_at(wall), &self.journal),
         };
-        let database = |side| -> Arc<dyn Database> {
-            match &self.lab {
-                Some(lab) => Arc::new(lab.database(side, &clock, self.crash.clone())),
-                None => Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone())),
-            }
-        };
         let aws = Aws::from_transport(&self.region, &http, &clock);
-        Reconciler::start(aws, database(Side::Legacy), database(Side::Target), self.journal.clone(), clock, self.request.cadence)
+        let (legacy, target, comparer) = self.databases(&clock);
+        Reconciler::start(aws, legacy, target, comparer, self.journal.clone(), clock, self.request.cadence)
+    }
+
+    /// Both databases as the controller reaches them, and who compares them.
+    fn databases(&self, clock: &Clock) -> (Arc<dyn Database>, Arc<dyn Database>, Arc<dyn Comparer>) {
+        if let Some(lab) = &self.lab {
+            let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
+            return (database(Side::Legacy), database(Side::Target), Arc::new(lab.comparer(clock)));
+        }
+        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
+        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
+        (Arc::new(legacy), Arc::new(target), comparer)
     }
 
     /// A restarted process finds the machine's clock up to a minute off, as often as the profile says.
@@ -475,7 +484,13 @@ impl<'a> Stage<'a> {
         if pause > SHORT_REST {
             self.thinking = None;
         }
-        self.clock.sleep(pause).await;
+        match &self.controller {
+            Some(controller) => tokio::select! {
+                () = self.clock.sleep(pause) => {}
+                () = controller.comparer.ending() => {}
+            },
+            None => self.clock.sleep(pause).await,
+        }
         self.thinking = Some(self.clock.busy());
     }
 

@@ -19,6 +19,7 @@ use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::Observation;
 use bascule::migration::plan::Action;
 use bascule::names::{Account, ChangeId, Direction, EndpointArn, MarkerId, Side, TableName};
+use bascule::parity::comparer::Comparison;
 use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
@@ -340,7 +341,7 @@ impl World {
                 server.unsent.insert(marker.clone());
                 return Some(Fact::MarkerWritten { purpose: *purpose, marker: marker.clone() });
             }
-            Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new() }),
+            Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
         }
         None
     }
@@ -431,6 +432,7 @@ impl World {
             redirect: self.front(migration),
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
+            comparison: Comparison::default(),
         }
     }
 

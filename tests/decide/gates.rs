@@ -1,10 +1,13 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
+use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
 use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
 use bascule::migration::ladder::Rung;
-use bascule::migration::plan::Standing;
+use bascule::migration::plan::{Action, Standing};
 use bascule::names::{Direction, Side, TableName};
+use bascule::parity::comparer::Comparison;
+use bascule::parity::report::{Report, TableReport, Verdict};
 use bascule::spec::Phase;
 use jiff::SignedDuration;
 
@@ -43,12 +46,12 @@ fn fail(story: &mut Story, direction: Direction) {
 }
 
 fn differ(story: &mut Story) {
-    story.record(&Fact::ParityCompared { rows: 100, differing: vec![TableName::new("payments", "payments")] });
+    story.record(&Fact::ParityCompared { rows: 100, differing: vec![TableName::new("payments", "payments")], report: None });
 }
 
 fn just_compared() -> Story {
     let mut story = at(Phase::Validated);
-    story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new() });
+    story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None });
     story
 }
 
@@ -188,4 +191,91 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
         let standing = story.judge_seeing(gate, &seen);
         assert!(matches!(standing, Standing::Closed(_)), "{gate:?}: {standing:?}");
     }
+}
+
+/// A comparison that began now, and found this of one table.
+fn compared(story: &Story, verdict: Verdict) -> Report {
+    let table = TableReport {
+        table: "payments.payments".into(),
+        verdict,
+        rows: [100, 100],
+        declared_rows: [0, 3],
+        differing: u64::from(verdict == Verdict::Differs),
+        arrived: 0,
+        in_flight: u64::from(verdict == Verdict::Unknown),
+        sample: Vec::new(),
+        notes: Vec::new(),
+        began: story.now,
+        finished: story.now,
+    };
+    Report { tables: vec![table], verdict, ..Report::failed(story.migration.name(), String::new(), story.now, story.now) }
+}
+
+#[test]
+fn a_comparison_is_begun_once_awaited_beside_everything_else_and_recorded_once() {
+    let mut story = Story::entering(Rung::Validated, Phase::Validated);
+    story.until(|story| story.plan().actions.contains(&Action::CompareTables));
+    let mut seen = story.seen();
+    seen.comparison.under_way = Some("payments.payments: 5 of about 100 rows".into());
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    assert!(!plan.actions.contains(&Action::CompareTables), "one is under way: {plan:#?}");
+    assert!(plan.waiting.iter().any(|wait| wait.message.contains("5 of about 100 rows")), "{plan:#?}");
+
+    let report = Report { notes: Vec::new(), ..compared(&story, Verdict::Equal) };
+    seen.comparison = Comparison { under_way: None, ended: Some(report) };
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    let [Action::Record(fact @ Fact::ParityCompared { rows: 100, .. })] = plan.actions.as_slice() else { panic!("{plan:#?}") };
+    let clean_in_a_row = |story: &Story| story.facts.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
+    let before = clean_in_a_row(&story);
+    story.record(fact);
+    assert_eq!(clean_in_a_row(&story), before + 1);
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    let again = plan.actions.iter().any(|action| matches!(action, Action::Record(Fact::ParityCompared { .. })));
+    assert!(!again, "what is known is not news: {plan:#?}");
+}
+
+#[test]
+fn a_comparison_that_found_nothing_out_neither_counts_nor_undoes_what_was_clean_before() {
+    let mut story = just_compared();
+    let clean_in_a_row = |story: &Story| story.facts.parity.as_ref().map_or(0, |parity| parity.clean_in_a_row);
+    let before = clean_in_a_row(&story);
+    for (verdict, expected) in [(Verdict::Unknown, before), (Verdict::Equal, before + 1), (Verdict::Differs, 0)] {
+        let report = Report { notes: Vec::new(), ..compared(&story, verdict) };
+        story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new(), report: Some(Box::new(report)) });
+        assert_eq!(clean_in_a_row(&story), expected, "after {verdict}");
+        assert_eq!(story.judge(Gate::ParityClean).is_open(), verdict == Verdict::Equal, "after {verdict}");
+    }
+}
+
+#[test]
+fn what_could_not_be_compared_closes_the_gate_as_a_difference_does() {
+    for verdict in [Verdict::Unknown, Verdict::Differs] {
+        let mut story = just_compared();
+        assert!(story.judge(Gate::ParityClean).is_open());
+        let report = Report { notes: Vec::new(), ..compared(&story, verdict) };
+        story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new(), report: Some(Box::new(report)) });
+        let standing = story.judge(Gate::ParityClean);
+        assert!(!standing.is_open() && standing.text().contains("payments.payments"), "{standing:?}");
+        assert!(!story.judge(Gate::ParityFresh).is_open());
+    }
+}
+
+#[test]
+fn no_comparison_goes_on_beside_a_fence_or_a_pause_and_none_of_an_earlier_attempt_counts() {
+    let armed = Story::resting(Phase::RollbackArmed);
+    assert!(may_compare(&armed.migration, &armed.facts));
+    let fenced = Story::entering(Rung::Fence, Phase::CutOver);
+    assert!(!may_compare(&fenced.migration, &fenced.facts));
+    let mut paused = armed;
+    paused.migration.spec.paused = true;
+    assert!(!may_compare(&paused.migration, &paused.facts));
+
+    let mut again = Story::entering(Rung::Validated, Phase::Validated);
+    let earlier = Report { notes: Vec::new(), ..compared(&Story::begin(), Verdict::Equal) };
+    let began = again.now + SignedDuration::from_secs(1);
+    again.facts.entered.insert(Rung::Preflight, began);
+    let mut seen = again.seen();
+    seen.comparison.ended = Some(earlier);
+    let plan = decide(&again.migration, &again.facts, &seen, again.now);
+    assert!(plan.actions.iter().all(|action| !matches!(action, Action::Record(Fact::ParityCompared { .. }))), "{plan:#?}");
 }

@@ -112,7 +112,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         change.clone().prop_map(|purpose| Fact::ChangeIntended { purpose, old_ttl_seconds: 300 }),
         change.clone().prop_map(|purpose| Fact::ChangeSubmitted { purpose, change: None, old_ttl_seconds: 300 }),
         change.prop_map(|purpose| Fact::ChangeInSync { purpose }),
-        tables.prop_map(|differing| Fact::ParityCompared { rows: 1, differing }),
+        tables.prop_map(|differing| Fact::ParityCompared { rows: 1, differing, report: None }),
         side().prop_map(|side| Fact::FenceProven { side, position: None }),
         purpose.clone().prop_map(|purpose| Fact::MarkerWritten { purpose, marker: "some/marker".into() }),
         purpose.prop_map(|purpose| Fact::MarkerSeen { purpose }),

@@ -120,6 +120,8 @@ pub fn status(summary: &str) -> MigrationStatus {
         approvals: ApprovalReport { required: 2, counted: vec!["ann".to_owned()], refused: Vec::new(), plan_digest: "d1".into() },
         spec_error: None,
         write_pause_began: Some(at(3)),
+        parity: None,
+        comparison_under_way: None,
     }
 }
 

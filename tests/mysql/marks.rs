@@ -1,12 +1,11 @@
-//! Epochs, markers, heartbeats, digests, and the settings that a look reads.
+//! Epochs, markers, heartbeats, and the settings that a look reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bascule::controllers::fence::{FenceState, judge};
-use bascule::database::{Database, DeclaredWrites, DigestScope, Epoch};
+use bascule::database::{Database, Epoch};
 use bascule::fault::Problem;
 use bascule::names::{MarkerId, Side, TableName};
-use jiff::Timestamp;
 
 use super::house::{FIRST, House};
 
@@ -76,32 +75,4 @@ async fn the_binary_log_is_read_as_it_is_in_effect() {
     assert_eq!(view.binlog.retention_hours, Some(72));
     assert!(view.binlog.enabled && view.binlog.format == "ROW" && view.binlog.row_image == "FULL");
     assert!(view.binlog.oldest <= view.position && view.binlog.oldest.is_some());
-}
-
-#[tokio::test]
-async fn a_digest_finds_two_values_exchanged_between_rows_and_nothing_else() {
-    let house = House::build_and_grant().await;
-    house
-        .sql(&[
-            "CREATE TABLE payments.ledger (id INT PRIMARY KEY, currency CHAR(3), note VARCHAR(9), raw VARBINARY(4))",
-            "INSERT INTO payments.ledger VALUES (1, 'EUR', NULL, x'00ff'), (2, 'USD', '', x'00'), (3, 'EUR', 'test', NULL)",
-        ])
-        .await;
-    let declared = [DeclaredWrites { table: "payments.ledger".into(), predicate: "note = 'test'".into() }];
-    let nothing = BTreeMap::new();
-    let scope = DigestScope { settled_before: Timestamp::MAX, declared: &declared, leave_out: &nothing };
-    let controller = house.controller();
-    let digest = async || {
-        let digests = controller.digest_tables(scope).await.expect("digests");
-        digests.into_iter().find(|digest| digest.table.table == "ledger").expect("the ledger's digest")
-    };
-    let before = digest().await;
-    assert_eq!((before.rows, before.declared_rows), (2, 1));
-    assert_eq!(digest().await, before, "the same rows give the same digest");
-    house.sql(&["UPDATE payments.ledger SET raw = x'01' WHERE id = 3"]).await;
-    assert_eq!(digest().await, before, "a declared row does not count");
-    house.sql(&["UPDATE payments.ledger SET currency = IF(id = 1, 'USD', 'EUR') WHERE id < 3"]).await;
-    assert_ne!(digest().await.checksum, before.checksum, "an exchange of two values is found");
-    house.sql(&["UPDATE payments.ledger SET currency = IF(id = 1, 'EUR', 'USD'), note = '' WHERE id < 3"]).await;
-    assert_ne!(digest().await.checksum, before.checksum, "NULL is not an empty text");
 }

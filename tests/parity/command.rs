@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use bascule::mysql::connect::connect;
+use bascule::parity::progress::{Saved, StateFile};
 use bascule::parity::report::{Report, Verdict};
+use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
 use crate::fixture::{PAYMENTS, TWO_SERVERS, Two, payments};
@@ -17,16 +21,20 @@ fn spec(two: &Two) -> PathBuf {
     path
 }
 
-fn bascule(spec: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bascule"))
+fn command(spec: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command
         .args(["parity", &spec.display().to_string(), "--settle", "0"])
         .args(arguments)
         .current_dir(spec.parent().expect("a directory"))
         .env("TWO_SERVERS_USER", "root")
         .env("TWO_SERVERS_PASSWORD", "")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program runs")
+        .stdin(Stdio::null());
+    command
+}
+
+fn bascule(spec: &Path, arguments: &[&str]) -> Output {
+    command(spec, arguments).output().expect("the program runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -76,6 +84,69 @@ async fn the_exit_code_says_equal_different_or_not_found_out_and_the_plan_repair
     assert_eq!(unknown.status.code(), Some(3), "{}", text(&unknown.stdout));
     assert!(text(&unknown.stderr).contains("connect to 127.0.0.1:"), "{}", text(&unknown.stderr));
     assert_eq!(text(&unknown.stdout), "");
+}
+
+/// Rows that the target has read along an index since it was started.
+async fn rows_read(two: &Two) -> u64 {
+    let server = &two.servers[1];
+    let mut connection = connect(&server.address, &server.credentials).await.expect("a connection");
+    let counter: Option<(String, u64)> =
+        connection.query_first("SHOW GLOBAL STATUS LIKE 'Handler_read_next'").await.expect("a counter");
+    counter.expect("every server counts").1
+}
+
+#[tokio::test]
+async fn a_comparison_that_is_killed_goes_on_without_reading_again_and_ends_as_if_nothing_had_happened() {
+    const ROWS: u64 = 20_000;
+    const CHUNK: u64 = 200;
+    let two = Two::start().await;
+    two.both(PAYMENTS).await;
+    two.both(&payments(ROWS)).await;
+    two.target("UPDATE payments.payments SET amount = 1 WHERE id = 5").await;
+    two.target("DELETE FROM payments.payments WHERE id = 19999").await;
+    let path = spec(&two);
+    let text_of_spec = std::fs::read_to_string(&path).expect("the spec");
+    let (before, after) = text_of_spec.split_once("    ledger:\n").expect("the fixture has a ledger");
+    let (_, after) = after.split_once("  cutover:\n").expect("the fixture has a cutover");
+    // Nothing but the rows; slowly, so that there is a middle, and later as fast as the servers go.
+    let rows_only = format!("{before}  cutover:\n{after}").replace("chunkRows: 20000", &format!("chunkRows: {CHUNK}"));
+    let slow = rows_only.replace("    parity:\n", "    parity:\n      maxRowsPerSecond: 400\n");
+    std::fs::write(&path, &rows_only).expect("the spec can be written");
+    let undisturbed = bascule(&path, &["--output", "json", "--state", "another"]);
+
+    std::fs::write(&path, slow).expect("the spec can be written");
+    let mut killed = command(&path, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs");
+    let state = StateFile(two.directory.path().join("state").join("two-servers.parity"));
+    let saved = loop {
+        let file = std::fs::read_to_string(&state.0).unwrap_or_default();
+        let saved = file.split_once('\n').and_then(|(_, json)| serde_json::from_str::<Saved>(json).ok());
+        match saved.filter(|saved| saved.current.is_some()) {
+            Some(saved) => break saved,
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+        assert!(killed.try_wait().expect("it can be waited for").is_none(), "a minute's work does not end before it is seen");
+    };
+    killed.kill().expect("SIGKILL");
+    killed.wait().expect("it is dead");
+    let done = saved.current.expect("it was in the middle").walk.rows[1];
+    assert!(done >= CHUNK && done < ROWS, "{done} rows were read");
+
+    std::fs::write(&path, rows_only).expect("the spec can be written");
+    let before = rows_read(&two).await;
+    let resumed = bascule(&path, &["--output", "json"]);
+    let read = rows_read(&two).await - before;
+    assert!(text(&resumed.stderr).contains("going on with the comparison that began at"), "{}", text(&resumed.stderr));
+    // What is read twice at most: the chunk of each of two differing rows, by hash; and the dictionary of a dozen columns.
+    assert!(read <= ROWS - done + 2 * CHUNK + 500, "{read} rows were read where {} were left", ROWS - done);
+
+    let told = |output: &Output| {
+        let report: Report = serde_json::from_slice(&output.stdout).expect("a report in JSON");
+        let table = report.tables.first().expect("a table").clone();
+        (output.status.code(), report.verdict, table.rows, table.differing, table.sample)
+    };
+    assert_eq!(told(&resumed), told(&undisturbed));
+    assert_eq!(told(&resumed).3, 2);
+    assert!(!state.0.exists(), "nothing is left to go on with");
 }
 
 #[tokio::test]

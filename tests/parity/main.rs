@@ -1,5 +1,6 @@
 //! Parity between two real servers: what differs is found exactly, and nothing else is said to differ.
 
+mod background;
 mod bad_days;
 mod command;
 mod fixture;

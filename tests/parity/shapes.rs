@@ -115,6 +115,25 @@ async fn a_table_without_a_key_is_compared_in_one_piece_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_big_table_without_a_key_is_named_as_not_compared_and_never_called_equal() {
+    let mut two = Two::start().await;
+    two.migration.spec.validation.parity.max_rows_without_key = 100;
+    two.both("CREATE TABLE payments.log (at INT, what VARCHAR(20))").await;
+    two.both("INSERT INTO payments.log SELECT seq, 'paid' FROM payments.seq_1_to_1000").await;
+    two.both("ANALYZE TABLE payments.log").await;
+    two.migration.spec.validation.ledger.clear();
+    two.migration.spec.validation.unique.clear();
+    let report = two.compare().await;
+    let log = table(&report, "log");
+    assert_eq!((log.verdict, report.verdict), (Verdict::Unknown, Verdict::Unknown), "{report}");
+    assert!(log.notes[0].starts_with("not compared: legacy has no primary key"), "{report}");
+    assert!(log.notes[0].contains("raise validation.parity.maxRowsWithoutKey (100)"), "{report}");
+    assert_eq!(report.complaints(), [format!("payments.log could not be compared: {}", log.notes[0])]);
+    two.migration.spec.validation.parity.max_rows_without_key = 100_000;
+    assert_eq!(two.compare().await.verdict, Verdict::Equal);
+}
+
+#[tokio::test]
 async fn keys_that_sort_differently_on_both_sides_are_not_trusted() {
     let two = two().await;
     two.legacy("CREATE TABLE payments.t (a VARCHAR(9) COLLATE utf8mb4_general_ci PRIMARY KEY)").await;

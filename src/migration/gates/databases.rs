@@ -1,5 +1,7 @@
 //! Gates that the two databases answer: reachable, same tables, fenced or open, compared.
 
+use std::time::Duration;
+
 use super::{Scene, unknown_of};
 use crate::clock::elapsed;
 use crate::controllers::fence::{FenceState, judge, shortfall};
@@ -64,26 +66,34 @@ pub(super) fn open_to_application(scene: &Scene<'_>, side: Side) -> Standing {
 
 pub(super) fn parity_clean(scene: &Scene<'_>) -> Standing {
     let wanted = scene.migration.spec.validation.consecutive_passes;
-    match &scene.facts.parity {
-        Some(parity) if !parity.differing.is_empty() => {
-            let tables: Vec<String> = parity.differing.iter().map(ToString::to_string).collect();
-            Standing::Closed(format!("{} differ", tables.join(", ")))
-        }
-        Some(parity) if parity.clean_in_a_row >= wanted => {
-            Standing::Open(format!("{} clean comparisons in a row, {} rows", parity.clean_in_a_row, parity.rows))
-        }
-        Some(parity) => Standing::Closed(format!("{} of {wanted} clean comparisons in a row", parity.clean_in_a_row)),
-        None => Standing::Closed("rows have not been compared yet".into()),
+    let Some(parity) = &scene.facts.parity else {
+        return Standing::Closed("rows have not been compared yet".into());
+    };
+    let complaints = parity.complaints();
+    if !complaints.is_empty() {
+        return Standing::Closed(complaints.join("; "));
     }
+    if parity.clean_in_a_row < wanted {
+        return Standing::Closed(format!("{} of {wanted} clean comparisons in a row", parity.clean_in_a_row));
+    }
+    Standing::Open(format!("{} clean comparisons in a row, {} rows", parity.clean_in_a_row, parity.rows))
 }
 
 pub(super) fn parity_fresh(scene: &Scene<'_>) -> Standing {
     let max_age = scene.migration.spec.validation.max_age.duration();
     let clean = parity_clean(scene);
-    match &scene.facts.parity {
-        Some(parity) if clean.is_open() && elapsed(parity.at, scene.now) > max_age => {
-            Standing::Closed(format!("the newest comparison is {} old", spoken(elapsed(parity.at, scene.now))))
-        }
-        _ => clean,
+    let Some(parity) = scene.facts.parity.as_ref().filter(|_| clean.is_open()) else { return clean };
+    let age = elapsed(parity.at, scene.now);
+    let took = parity.report.as_ref().map_or(Duration::ZERO, |report| elapsed(report.began, report.finished));
+    match (age > max_age, took > max_age / 2) {
+        (false, _) => clean,
+        (true, false) => Standing::Closed(format!("the newest comparison is {} old", spoken(age))),
+        // Half of it, because the next one has to end before this one is too old.
+        (true, true) => Standing::Closed(format!(
+            "the newest comparison began {} ago and took {}, so it cannot stay younger than validation.maxAge; raise that to \
+             twice as long as a comparison takes, or validation.parity.maxRowsPerSecond",
+            spoken(age),
+            spoken(took)
+        )),
     }
 }

@@ -3,6 +3,7 @@
 //! Not modelled: isolation levels, locks between transactions, XA, foreign keys. Every commit is one moment.
 
 pub mod binlog;
+pub mod compare;
 pub mod rows;
 pub mod seam;
 

@@ -1,6 +1,5 @@
 //! The database seam over the simulated databases: the same verbs as real servers, in virtual time.
 
-use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +7,10 @@ use jiff::Timestamp;
 
 use super::Availability;
 use super::binlog::{Change, Origin};
+use super::compare::{DigestScope, TableDigest, digests};
 use crate::clock::Clock;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
-use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, Receipt, TableDigest};
+use crate::database::{Answer, Database, DatabaseView, Epoch, Receipt};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -106,6 +106,14 @@ impl SimulatedDatabase {
         (latency, if world.seam_rng.bool() { Break::Before } else { Break::After })
     }
 
+    /// Digests of all tables. Reads only.
+    ///
+    /// # Errors
+    /// A fault, where the connection breaks or the server restarts.
+    pub async fn digest_tables(&self, scope: DigestScope<'_>) -> Result<Vec<TableDigest>, Fault> {
+        self.verb("digest the tables", move |world, side| Ok(digests(world, side, scope))).await
+    }
+
     async fn close(&self, epoch: Epoch, accounts: &[Account]) -> Result<(), Fault> {
         let lock = |world: &mut World, side| {
             claim(world, side, epoch)?;
@@ -198,21 +206,6 @@ fn receipt(world: &World, side: Side, open_transactions: u32) -> Option<Receipt>
     Some(Receipt { knocks, untried, undeclared_writers: Vec::new(), rest })
 }
 
-fn digests(world: &World, side: Side, scope: DigestScope<'_>) -> Vec<TableDigest> {
-    let nothing = BTreeSet::new();
-    let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
-    tables
-        .map(|(name, table)| {
-            let full_name = name.to_string();
-            let is_declared = scope.declared.iter().any(|writes| writes.table == full_name);
-            let leave_out = scope.leave_out.get(name).unwrap_or(&nothing);
-            let (rows, checksum, declared_rows) = table.digest_without(scope.settled_before, is_declared, leave_out);
-            let unsettled = table.changed_since(scope.settled_before).map(|id| id.to_string()).collect();
-            TableDigest { table: name.clone(), rows, checksum: format!("{checksum:016x}"), declared_rows, unsettled }
-        })
-        .collect()
-}
-
 impl Database for SimulatedDatabase {
     fn side(&self) -> Side {
         self.side
@@ -252,9 +245,5 @@ impl Database for SimulatedDatabase {
             world.databases.side_mut(side).retention_hours = Some(hours);
             Ok(())
         }))
-    }
-
-    fn digest_tables<'a>(&'a self, scope: DigestScope<'a>) -> Answer<'a, Vec<TableDigest>> {
-        Box::pin(self.verb("digest the tables", move |world, side| Ok(digests(world, side, scope))))
     }
 }
