@@ -19,6 +19,7 @@ use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::database::Database;
 use bascule::engine::act::{act, fact_before};
 use bascule::engine::cadence::Cadence;
+use bascule::engine::inspect::Inspections;
 use bascule::engine::observe::Eyes;
 use bascule::engine::reconcile::{Reconciler, Wish};
 use bascule::journal::Journal;
@@ -81,12 +82,13 @@ fn kind(action: &Action) -> Option<&'static str> {
             MarkerPurpose::ReverseProof => "Marker reverse proof",
             MarkerPurpose::RollbackDrain => "Marker rollback drain",
         },
+        Action::RaiseIds { .. } => "RaiseIds",
         Action::CompareTables => "CompareTables",
     })
 }
 
 /// Every name above.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -105,6 +107,7 @@ const KINDS: [&str; 28] = [
     "ModifyListener",
     "Open legacy",
     "Open target",
+    "RaiseIds",
     "RebootWriter",
     "ReloadTables",
     "SetParameters",
@@ -210,7 +213,16 @@ impl Stage {
         self.done_twice.extend(kind(action));
         let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, clock: &self.clock, epoch, glance: Duration::ZERO };
+        let inspections = Inspections::default();
+        let eyes = Eyes {
+            aws: &aws,
+            legacy: &*legacy,
+            target: &*target,
+            clock: &self.clock,
+            epoch,
+            glance: Duration::ZERO,
+            inspections: &inspections,
+        };
         if let Some(fact) = fact_before(action) {
             self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
         }

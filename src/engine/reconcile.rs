@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::act;
 use super::cadence::Cadence;
+use super::inspect::Inspections;
 use super::observe::{Eyes, look};
 use crate::aws::Aws;
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ pub struct Reconciler {
     pub clock: Clock,
     /// How often to look.
     pub cadence: Cadence,
+    inspections: Inspections,
     epoch: Epoch,
     previous: Option<MigrationStatus>,
     unchanged: u32,
@@ -104,7 +106,18 @@ impl Reconciler {
         clock: Clock,
         cadence: Cadence,
     ) -> Self {
-        Self { aws, legacy, target, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
+        Self {
+            aws,
+            legacy,
+            target,
+            journal,
+            clock,
+            cadence,
+            inspections: Inspections::default(),
+            epoch: Epoch(0),
+            previous: None,
+            unchanged: 0,
+        }
     }
 
     /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
@@ -161,6 +174,7 @@ impl Reconciler {
             clock: &self.clock,
             epoch: self.epoch,
             glance: self.cadence.glance,
+            inspections: &self.inspections,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, TableDigest};
+use crate::database::{Answer, Database, DatabaseView, DigestScope, Epoch, IdFloor, IdSpace, Inspection, TableDigest};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
 
@@ -44,6 +44,18 @@ impl Database for LabDatabase {
 
     fn look(&self) -> Answer<'_, DatabaseView> {
         self.verb(self.inner.look())
+    }
+
+    fn inspect(&self) -> Answer<'_, Inspection> {
+        self.verb(self.inner.inspect())
+    }
+
+    fn id_space(&self) -> Answer<'_, IdSpace> {
+        self.verb(self.inner.id_space())
+    }
+
+    fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
+        self.verb(self.inner.raise_ids(epoch, floors))
     }
 
     fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {

@@ -56,7 +56,11 @@ fn account_view(account: &Account, rows: &[HostRow], connections: u32, contents:
     Some(AccountView { account: account.clone(), locked: own.all(|row| row.is_locked), connections })
 }
 
-async fn now(session: &mut Session) -> Result<jiff::Timestamp, Problem> {
+/// The server's time.
+///
+/// # Errors
+/// What the server answered.
+pub async fn now(session: &mut Session) -> Result<jiff::Timestamp, Problem> {
     let rows: Vec<String> = session.rows("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%f')", ()).await?;
     let text = rows.first().map_or("", String::as_str);
     utc(text).ok_or_else(|| Problem::Ambiguous { detail: format!("the server's time is `{text}`") })

@@ -119,6 +119,7 @@ codes! {
     "0711" Warning PlainText "Database traffic that is not encrypted.";
     "0712" Error EmptyText "A text with nothing in it.";
     "0713" Error UnsafeCondition "A condition that could end the statement it stands in.";
+    "0714" Error TrustedAndDeclared "An account that the fence shuts out, and that is trusted not to write.";
 
     // Approvals.
     "0801" Warning ApprovedTwice "The same person twice for one attempt.";

@@ -168,6 +168,21 @@ pub struct DatabaseSpec {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub validation_accounts: Vec<Account>,
+    /// Accounts that may write to these schemas or undo a fence, and are trusted not to while one is closed: the account that
+    /// DMS writes with, an administrator's for emergencies. Anybody else who could write round the fence keeps it from closing.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub trusted_accounts: Vec<TrustedAccount>,
+}
+
+/// An account that no fence shuts out, and the reason why that is safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustedAccount {
+    /// `user@host`, as the server knows it.
+    pub account: Account,
+    /// Why it does not write while the fence is closed, for whoever approves the cutover.
+    pub why: String,
 }
 
 const fn mysql_port() -> i32 {
