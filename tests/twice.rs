@@ -19,6 +19,7 @@ use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::database::Database;
 use bascule::engine::act::{act, fact_before};
 use bascule::engine::cadence::Cadence;
+use bascule::engine::inspect::Inspections;
 use bascule::engine::observe::Eyes;
 use bascule::engine::reconcile::{Reconciler, Wish};
 use bascule::journal::Journal;
@@ -82,12 +83,13 @@ fn kind(action: &Action) -> Option<&'static str> {
             MarkerPurpose::ReverseProof => "Marker reverse proof",
             MarkerPurpose::RollbackDrain => "Marker rollback drain",
         },
+        Action::RaiseIds { .. } => "RaiseIds",
         Action::CompareTables => "CompareTables",
     })
 }
 
 /// Every name above.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -106,6 +108,7 @@ const KINDS: [&str; 28] = [
     "ModifyListener",
     "Open legacy",
     "Open target",
+    "RaiseIds",
     "RebootWriter",
     "ReloadTables",
     "SetParameters",
@@ -217,8 +220,18 @@ impl Stage {
         self.done_twice.extend(kind(action));
         let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let (comparer, clock, glance) = (self.comparer(), &self.clock, Duration::ZERO);
-        let eyes = Eyes { aws: &aws, legacy: &*legacy, target: &*target, comparer: &*comparer, clock, epoch, glance };
+        let comparer = self.comparer();
+        let inspections = Inspections::default();
+        let eyes = Eyes {
+            aws: &aws,
+            legacy: &*legacy,
+            target: &*target,
+            comparer: &*comparer,
+            clock: &self.clock,
+            epoch,
+            glance: Duration::ZERO,
+            inspections: &inspections,
+        };
         if let Some(fact) = fact_before(action) {
             self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
         }

@@ -4,6 +4,7 @@
 //! Every verb is idempotent and safe to repeat after a crash. Every write carries the caller's [`Epoch`], which the
 //! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
 
+mod inspection;
 pub mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::names::{Account, MarkerId, Side, TableName};
 
+pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender};
 pub use receipt::Receipt;
 
 /// Which incarnation of the controller is acting; each start of the process takes the next one.
@@ -117,6 +119,15 @@ pub trait Database: Send + Sync + fmt::Debug {
 
     /// Looks at everything in one consistent read. Reads only.
     fn look(&self) -> Answer<'_, DatabaseView>;
+
+    /// Reads what changes only by somebody's hand: privileges, and ways round the fence. Reads only, and slower than a look.
+    fn inspect(&self) -> Answer<'_, Inspection>;
+
+    /// Reads which numbers the tables of the declared schemas have given to their rows. Reads only.
+    fn id_space(&self) -> Answer<'_, IdSpace>;
+
+    /// Raises the next number of each table to its floor. A counter that is higher already is left alone.
+    fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()>;
 
     /// Writes a heartbeat row into the marker schema, and nothing else.
     ///

@@ -29,7 +29,7 @@ pub fn fact_before(action: &Action) -> Option<Fact> {
             Some(Fact::ChangeIntended { purpose: *purpose, old_ttl_seconds })
         }
         Action::Record(_) | Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Fence(_) => None,
-        Action::WriteMarker { .. } | Action::CompareTables => None,
+        Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => None,
     }
 }
 
@@ -70,6 +70,7 @@ async fn carry_out(eyes: Eyes<'_>, migration: &Migration, action: &Action) -> Re
             Ok(Some(Fact::MarkerWritten { purpose: *purpose, marker: marker.clone() }))
         }
         Action::CompareTables => eyes.comparer.begin(migration, eyes.epoch).await.map(|()| None),
+        Action::RaiseIds { side, floors } => database(eyes, *side).raise_ids(eyes.epoch, floors).await.map(|()| None),
     }
 }
 

@@ -108,7 +108,9 @@ impl Cadence {
 const fn asks_aws(action: &Action) -> bool {
     match action {
         Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Dns(_) => true,
-        Action::Fence(_) | Action::WriteMarker { .. } | Action::CompareTables | Action::Record(_) => false,
+        Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables | Action::Record(_) => {
+            false
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod cadence;
 pub mod daemon;
+pub mod inspect;
 pub mod keeper;
 pub mod observe;
 pub mod reconcile;

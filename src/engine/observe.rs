@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
+use super::inspect::{Inspections, inspect};
 use crate::aws::{Aws, Freshness};
 use crate::clock::Clock;
 use crate::controllers::binlog::{self, BinlogSighting, BinlogWish};
@@ -65,6 +66,8 @@ pub struct Eyes<'a> {
     pub epoch: Epoch,
     /// How old an answer may be about what changes only by somebody's hand ([`super::cadence::Cadence::glance`]).
     pub glance: Duration,
+    /// What was read of both databases beforehand.
+    pub inspections: &'a Inspections,
 }
 
 /// How fresh each room's answers have to be at a rung.
@@ -120,7 +123,8 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let awaited = awaited_change(facts);
     let databases = async {
         beat(eyes, migration, facts).await;
-        tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target))
+        let views = async { tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target)) };
+        tokio::join!(views, inspect(eyes, migration, facts))
     };
     let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
         ReplicationSighting::unknown(migration, why)
@@ -134,10 +138,11 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
         binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()),
         BinlogSighting::unknown,
     );
-    let (replication, names, front, mut binlog, (legacy, target)) = tokio::join!(replication, names, front, binlog, databases);
+    let (replication, names, front, mut binlog, ((legacy, target), (inspections, id_spaces))) =
+        tokio::join!(replication, names, front, binlog, databases);
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     let comparison = eyes.comparer.comparison();
-    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison }
+    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison, inspections, id_spaces }
 }
 
 /// The target's own word on its binary log comes with the look at the target, which runs beside this.

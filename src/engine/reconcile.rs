@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::act;
 use super::cadence::Cadence;
+use super::inspect::Inspections;
 use super::observe::{Eyes, look};
 use crate::aws::Aws;
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ pub struct Reconciler {
     pub clock: Clock,
     /// How often to look.
     pub cadence: Cadence,
+    inspections: Inspections,
     epoch: Epoch,
     previous: Option<MigrationStatus>,
     unchanged: u32,
@@ -109,7 +111,19 @@ impl Reconciler {
         clock: Clock,
         cadence: Cadence,
     ) -> Self {
-        Self { aws, legacy, target, comparer, journal, clock, cadence, epoch: Epoch(0), previous: None, unchanged: 0 }
+        Self {
+            aws,
+            legacy,
+            target,
+            comparer,
+            journal,
+            clock,
+            cadence,
+            inspections: Inspections::default(),
+            epoch: Epoch(0),
+            previous: None,
+            unchanged: 0,
+        }
     }
 
     /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
@@ -171,6 +185,7 @@ impl Reconciler {
             clock: &self.clock,
             epoch: self.epoch,
             glance: self.cadence.glance,
+            inspections: &self.inspections,
         }
     }
 

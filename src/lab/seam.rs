@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::database::{Answer, Database, DatabaseView, Epoch};
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
 
@@ -36,6 +36,18 @@ impl Database for LabDatabase {
 
     fn look(&self) -> Answer<'_, DatabaseView> {
         self.verb(self.inner.look())
+    }
+
+    fn inspect(&self) -> Answer<'_, Inspection> {
+        self.verb(self.inner.inspect())
+    }
+
+    fn id_space(&self) -> Answer<'_, IdSpace> {
+        self.verb(self.inner.id_space())
+    }
+
+    fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
+        self.verb(self.inner.raise_ids(epoch, floors))
     }
 
     fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {

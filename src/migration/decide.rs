@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::facts::{Facts, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
+use super::ids;
 use super::ladder::{Rung, TaskPosture};
 use super::moves;
 use super::observation::Observation;
@@ -175,7 +176,8 @@ fn chores(scene: &Scene<'_>) -> Steps<Action> {
         Rung::Replicating | Rung::Validated | Rung::RollbackArmed if may_compare(scene.migration, scene.facts) => compare(scene),
         Rung::Drain if scene.facts.fences.len() == 2 => mark(scene, MarkerPurpose::Drain),
         Rung::Flip | Rung::Observing => mark(scene, MarkerPurpose::ReverseProof),
-        Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain),
+        Rung::Arm => number(scene, Side::Target),
+        Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain).and(number(scene, Side::Legacy)),
         _ => Steps::settled(),
     }
 }
@@ -188,6 +190,23 @@ fn mark(scene: &Scene<'_>, purpose: MarkerPurpose) -> Steps<Action> {
         }
         Some(_) => Steps::settled(),
     }
+}
+
+/// The side that is about to open gives its rows numbers above everything that the other side has given, which is final once
+/// that one is fenced.
+fn number(scene: &Scene<'_>, opening: Side) -> Steps<Action> {
+    let fenced = [Gate::LegacyFenced, Gate::TargetFenced].iter().all(|gate| gate.judge(scene).is_open());
+    let Some((here, there)) = ids::both(scene, opening).filter(|_| fenced) else {
+        return Steps::wait(Wait::new(
+            "NumbersUnknown",
+            "the numbers of rows are compared once both sides are closed and answer",
+        ));
+    };
+    let floors = ids::floors(here, there);
+    if floors.is_empty() || !ids::obstacles(here, there).is_empty() {
+        return Steps::settled();
+    }
+    Steps::act(Action::RaiseIds { side: opening, floors })
 }
 
 /// One id for one purpose of one try: a second rollback of the same attempt must not see the first one's marker.
@@ -316,6 +335,7 @@ fn judge_gates(scene: &Scene<'_>) -> Vec<Judged> {
     let rung = scene.facts.rung;
     let mut list = gates::arrival(rung).to_vec();
     match rung {
+        Rung::Preflight => list.extend(gates::FOREWARNED),
         Rung::RollbackArmed => list.extend(gates::CUTOVER),
         Rung::Observing => {
             list.extend(gates::COMPLETION);

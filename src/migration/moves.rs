@@ -257,7 +257,8 @@ fn notice_marker(scene: &Scene<'_>, purpose: MarkerPurpose, facts: &mut Vec<Fact
 /// The start of reverse replication is read while both fences hold, after the drain, before anybody may write; the point of
 /// no return follows only while enough of the budget is left to open the target in time.
 fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
-    if !Gate::LegacyFenced.judge(scene).is_open() || !Gate::ForwardStopped.judge(scene).is_open() {
+    // Numbers are raised before the position is recorded, so that reverse replication does not read of it.
+    if ![Gate::LegacyFenced, Gate::ForwardStopped, Gate::IdSpaceClear].iter().all(|gate| gate.judge(scene).is_open()) {
         return;
     }
     let Some(Some(position)) = closed_at(scene, Side::Target) else { return };

@@ -6,7 +6,7 @@ use crate::controllers::binlog::BinlogSighting;
 use crate::controllers::dns::DnsSighting;
 use crate::controllers::redirect::RedirectSighting;
 use crate::controllers::replication::ReplicationSighting;
-use crate::database::DatabaseView;
+use crate::database::{DatabaseView, IdSpace, Inspection};
 use crate::names::Side;
 use crate::parity::comparer::Comparison;
 use crate::sighting::Sighting;
@@ -30,9 +30,50 @@ pub struct Observation {
     pub target: Sighting<DatabaseView>,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
+    /// Who could write round a fence there, and what the controller may not do: on both sides.
+    pub inspections: BothSides<Inspection>,
+    /// Which numbers rows were given, on both sides.
+    pub id_spaces: BothSides<IdSpace>,
+}
+
+/// The same question asked of both databases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BothSides<T> {
+    /// Legacy's answer.
+    pub legacy: Sighting<T>,
+    /// The target's.
+    pub target: Sighting<T>,
+}
+
+impl<T> BothSides<T> {
+    /// One side's answer.
+    pub const fn side(&self, side: Side) -> &Sighting<T> {
+        match side {
+            Side::Legacy => &self.legacy,
+            Side::Target => &self.target,
+        }
+    }
+
+    /// One side's answer, to be changed.
+    pub const fn side_mut(&mut self, side: Side) -> &mut Sighting<T> {
+        match side {
+            Side::Legacy => &mut self.legacy,
+            Side::Target => &mut self.target,
+        }
+    }
 }
 
 impl Observation {
+    /// What is known beforehand of one side's database.
+    pub const fn inspection(&self, side: Side) -> &Sighting<Inspection> {
+        self.inspections.side(side)
+    }
+
+    /// The numbers that one side has given to its rows.
+    pub const fn id_space(&self, side: Side) -> &Sighting<IdSpace> {
+        self.id_spaces.side(side)
+    }
+
     /// The look at one side's database.
     pub const fn database(&self, side: Side) -> &Sighting<DatabaseView> {
         match side {

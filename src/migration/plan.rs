@@ -14,7 +14,8 @@ use crate::controllers::fence::FenceAction;
 use crate::controllers::redirect::RedirectAction;
 use crate::controllers::replication::ReplicationAction;
 use crate::controllers::{Block, Wait};
-use crate::names::MarkerId;
+use crate::database::IdFloor;
+use crate::names::{MarkerId, Side};
 
 /// The closed list of everything this program can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,13 @@ pub enum Action {
         /// Its id.
         marker: MarkerId,
     },
+    /// SQL: raise the next number of rows on the side that is about to open above what the other side has given.
+    RaiseIds {
+        /// Which side.
+        side: Side,
+        /// Which tables, and how far.
+        floors: Vec<IdFloor>,
+    },
     /// Compare both sides' rows. Reads only; the result becomes a fact.
     CompareTables,
 }
@@ -54,6 +62,10 @@ impl fmt::Display for Action {
             Self::Fence(action) => action.fmt(f),
             Self::WriteMarker { purpose, marker } => {
                 write!(f, "write the marker {marker} on the {} side", purpose.written_on())
+            }
+            Self::RaiseIds { side, floors } => {
+                let floors: Vec<String> = floors.iter().map(|floor| format!("{} from {}", floor.table, floor.next)).collect();
+                write!(f, "number new rows on the {side} side: {}", floors.join(", "))
             }
             Self::CompareTables => f.write_str("compare the rows of both sides"),
         }

@@ -11,9 +11,9 @@ use super::connect::Address;
 use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
-use super::{fence, look, privileges, receipt};
+use super::{bypass, fence, id_space, look, privileges, receipt};
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, Epoch};
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::spec::Migration;
@@ -139,6 +139,20 @@ impl MySqlDatabase {
         }
         self.done(held, "look", answer)
     }
+
+    async fn inspect_all(&self) -> Result<Inspection, Fault> {
+        let fault = |problem| Fault { attempted: format!("inspect the {} database {}", self.side, self.address()), problem };
+        // A session of its own: a fence must not wait for a list of everybody.
+        let mut session = self.open().await?;
+        let at = look::now(&mut session).await.map_err(fault)?;
+        let missing_privileges = privileges::missing(&mut session, &self.migration, self.side).await.map_err(fault)?;
+        // Whoever may not see everybody would see nobody: then the account's own lacks are all there is to say.
+        let bypasses = match bypass::find(&mut session, self.migration.database(self.side)).await {
+            Err(Problem::Denied { .. }) if !missing_privileges.is_empty() => Vec::new(),
+            outcome => outcome.map_err(fault)?,
+        };
+        Ok(Inspection { at, missing_privileges, bypasses })
+    }
 }
 
 impl Database for MySqlDatabase {
@@ -148,6 +162,28 @@ impl Database for MySqlDatabase {
 
     fn look(&self) -> Answer<'_, DatabaseView> {
         Box::pin(self.look_around())
+    }
+
+    fn inspect(&self) -> Answer<'_, Inspection> {
+        Box::pin(self.inspect_all())
+    }
+
+    fn id_space(&self) -> Answer<'_, IdSpace> {
+        Box::pin(async move {
+            let mut held = self.session.lock().await;
+            let session = self.connected(&mut held).await?;
+            let answer = id_space::read(session, &self.migration.database(self.side).schemas).await;
+            self.done(held, "read the numbers of the rows", answer)
+        })
+    }
+
+    fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut held = self.session.lock().await;
+            let session = self.connected(&mut held).await?;
+            let answer = id_space::raise(session, &self.home, epoch, floors).await;
+            self.done(held, "raise the numbers of the next rows", answer)
+        })
     }
 
     fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {

@@ -54,9 +54,7 @@ pub struct Dialect {
     pub set_retention: &'static str,
     /// Ends the connection in place of `{id}`.
     pub kill: &'static str,
-    /// The table that `host_rows` reads.
-    pub accounts_table: &'static str,
-    /// Lets an account end the connections of others.
+    /// Lets an account end the connections of others; empty where a routine does it.
     pub kill_privilege: &'static str,
     /// Lets an account read the binary log's end.
     pub binlog_privilege: &'static str,
@@ -64,6 +62,20 @@ pub struct Dialect {
     pub replica_privilege: &'static str,
     /// Lets an account see prepared XA transactions; empty where everybody may.
     pub xa_privilege: &'static str,
+    /// Lets an account see everybody's routines; empty where the right to read the system's tables is enough.
+    pub routine_privilege: &'static str,
+    /// Lets an account set the binary log's retention; empty where a routine does it.
+    pub retention_privilege: &'static str,
+    /// Routines of the schema `mysql` that the fence calls.
+    pub fence_routines: &'static [&'static str],
+    /// Routines of the schema `mysql` that set the retention.
+    pub retention_routines: &'static [&'static str],
+    /// Columns of `replicas`: the channel, the source's host, whether its rows are applied.
+    pub replica_columns: [&'static str; 3],
+    /// Roles that everybody has, as `SHOW GRANTS FOR` wants them, separated by commas.
+    pub roles_of_everybody: &'static str,
+    /// Has to be said before `information_schema` shows counters as they are now; empty where it always does.
+    pub live_counters: &'static str,
 }
 
 const MYSQL_80: Dialect = Dialect {
@@ -73,11 +85,17 @@ const MYSQL_80: Dialect = Dialect {
     retention: "SELECT @@GLOBAL.binlog_expire_logs_seconds DIV 3600",
     set_retention: "SET PERSIST binlog_expire_logs_seconds = {seconds}",
     kill: "KILL CONNECTION {id}",
-    accounts_table: "mysql.user",
     kill_privilege: "CONNECTION_ADMIN",
     binlog_privilege: "REPLICATION CLIENT",
     replica_privilege: "REPLICATION CLIENT",
     xa_privilege: "XA_RECOVER_ADMIN",
+    routine_privilege: "SHOW_ROUTINE",
+    retention_privilege: "SYSTEM_VARIABLES_ADMIN",
+    fence_routines: &[],
+    retention_routines: &[],
+    replica_columns: ["Channel_Name", "Source_Host", "Replica_SQL_Running"],
+    roles_of_everybody: "SELECT @@GLOBAL.mandatory_roles",
+    live_counters: "SET SESSION information_schema_stats_expiry = 0",
 };
 
 impl Family {
@@ -90,6 +108,10 @@ impl Family {
                 retention: "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'",
                 set_retention: "CALL mysql.rds_set_configuration('binlog retention hours', {hours})",
                 kill: "CALL mysql.rds_kill({id})",
+                kill_privilege: "",
+                retention_privilege: "",
+                fence_routines: &["rds_kill"],
+                retention_routines: &["rds_set_configuration"],
                 ..MYSQL_80
             },
             Self::MariaDb => Dialect {
@@ -99,11 +121,16 @@ impl Family {
                             FROM mysql.global_priv WHERE COALESCE(JSON_VALUE(Priv, '$.is_role'), '0') NOT IN ('1', 'true')",
                 // MariaDB has no SET PERSIST: after a restart the next look finds the old value, and it is set again.
                 set_retention: "SET GLOBAL binlog_expire_logs_seconds = {seconds}",
-                accounts_table: "mysql.global_priv",
                 kill_privilege: "CONNECTION ADMIN",
                 binlog_privilege: "BINLOG MONITOR",
                 replica_privilege: "SLAVE MONITOR",
                 xa_privilege: "",
+                routine_privilege: "",
+                retention_privilege: "BINLOG ADMIN",
+                replica_columns: ["Connection_name", "Master_Host", "Slave_SQL_Running"],
+                // From 10.11 on; a server that does not know it has nobody of that name.
+                roles_of_everybody: "SELECT User FROM mysql.global_priv WHERE User = 'PUBLIC' AND Host = ''",
+                live_counters: "",
                 ..MYSQL_80
             },
         }

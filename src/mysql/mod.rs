@@ -1,11 +1,14 @@
 //! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
 
+pub mod bypass;
 pub mod connect;
 pub mod credentials;
 pub mod database;
 pub mod errors;
 pub mod fence;
 pub mod flavour;
+pub mod grants;
+pub mod id_space;
 pub mod look;
 pub mod markers;
 pub mod people;

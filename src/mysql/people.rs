@@ -67,10 +67,20 @@ pub fn users(accounts: &[Account]) -> BTreeSet<String> {
 /// # Errors
 /// What the server answered.
 pub async fn host_rows(session: &mut Session, users: &BTreeSet<String>) -> Result<Vec<HostRow>, Problem> {
+    let mut rows = everybody(session).await?;
+    rows.retain(|row| users.contains(&row.user));
+    Ok(rows)
+}
+
+/// Every host row of every user, in order.
+///
+/// # Errors
+/// What the server answered.
+pub async fn everybody(session: &mut Session) -> Result<Vec<HostRow>, Problem> {
     let statement = session.dialect().host_rows;
     let rows: Vec<(String, String, Option<u8>)> = session.rows(statement, ()).await?;
-    let ours = rows.into_iter().filter(|(user, _, _)| users.contains(user));
-    let mut rows: Vec<HostRow> = ours.map(|(user, host, locked)| HostRow { user, host, is_locked: locked == Some(1) }).collect();
+    let row = |(user, host, locked)| HostRow { user, host, is_locked: locked == Some(1) };
+    let mut rows: Vec<HostRow> = rows.into_iter().map(row).collect();
     rows.sort();
     Ok(rows)
 }

@@ -1,28 +1,11 @@
 //! What the controller's own account may do, held against what it will need. Each lack is the GRANT that cures it.
 
 use super::flavour::Dialect;
+use super::grants::{Grants, Need};
 use super::session::Session;
 use crate::fault::Problem;
 use crate::names::Side;
 use crate::spec::Migration;
-
-/// One line of `SHOW GRANTS`.
-#[derive(Debug, PartialEq, Eq)]
-struct Grant {
-    privileges: Vec<String>,
-    /// `*` or a pattern of schemas.
-    schema: String,
-    /// `*` or a table.
-    table: String,
-}
-
-/// Something that must be allowed, on `*.*`, `schema.*` or `schema.table`.
-#[derive(Debug)]
-struct Need {
-    privilege: &'static str,
-    schema: String,
-    table: String,
-}
 
 /// The GRANT statements that are missing.
 ///
@@ -30,116 +13,83 @@ struct Need {
 /// What the server answered: then nothing is known, which is not the same as nothing missing.
 pub async fn missing(session: &mut Session, migration: &Migration, side: Side) -> Result<Vec<String>, Problem> {
     let lines: Vec<String> = session.rows("SHOW GRANTS", ()).await?;
-    let account: Vec<String> = session.rows("SELECT CURRENT_USER()", ()).await?;
-    let account = account.first().cloned().unwrap_or_default();
+    let account = own_account(session).await?;
     let grantee = account.rsplit_once('@').map_or_else(|| format!("'{account}'"), |(user, host)| format!("'{user}'@'{host}'"));
-    Ok(lacking(&lines, &needs(session.dialect(), migration, side), &grantee))
+    Ok(lacking(&Grants::of(&lines), &needs(session.dialect(), migration, side), &grantee))
+}
+
+/// The row of the account table that this session was let in by.
+///
+/// # Errors
+/// What the server answered.
+pub async fn own_account(session: &mut Session) -> Result<String, Problem> {
+    let account: Vec<String> = session.rows("SELECT CURRENT_USER()", ()).await?;
+    Ok(account.into_iter().next().unwrap_or_default())
 }
 
 fn needs(dialect: Dialect, migration: &Migration, side: Side) -> Vec<Need> {
-    let need = |privilege, schema: &str, table: &str| Need { privilege, schema: schema.to_owned(), table: table.to_owned() };
-    let global = ["PROCESS", "CREATE USER", dialect.kill_privilege, dialect.binlog_privilege, dialect.xa_privilege];
-    let mut needs: Vec<Need> = global.into_iter().filter(|name| !name.is_empty()).map(|name| need(name, "*", "*")).collect();
-    if let Some((schema, table)) = dialect.accounts_table.split_once('.') {
-        needs.push(need("SELECT", schema, table));
+    // Triggers and events show themselves only to who may make some: without these two privileges there seem to be none.
+    let global = ["PROCESS", "CREATE USER", "TRIGGER", "EVENT", dialect.kill_privilege, dialect.binlog_privilege];
+    let mut global = [&global[..], &[dialect.replica_privilege, dialect.xa_privilege, dialect.routine_privilege]].concat();
+    let mut routines = dialect.fence_routines.to_vec();
+    if side == Side::Target {
+        global.push(dialect.retention_privilege);
+        routines.extend(dialect.retention_routines);
     }
+    let mut needs: Vec<Need> = Vec::new();
+    for name in global.into_iter().filter(|name| !name.is_empty()) {
+        let need = Need::on(name, "*", "*");
+        if !needs.contains(&need) {
+            needs.push(need);
+        }
+    }
+    needs.extend(routines.into_iter().map(|routine| Need::to_call("mysql", routine)));
+    // Whoever reads these tables may see what everybody else was granted.
+    needs.push(Need::on("SELECT", "mysql", "*"));
     let marker_schema = &migration.spec.replication.marker_schema;
-    needs.extend(["CREATE", "SELECT", "INSERT", "UPDATE", "DELETE"].map(|name| need(name, marker_schema, "*")));
-    needs.extend(migration.database(side).schemas.iter().map(|schema| need("SELECT", schema, "*")));
+    needs.extend(["CREATE", "SELECT", "INSERT", "UPDATE", "DELETE"].map(|name| Need::on(name, marker_schema, "*")));
+    for schema in &migration.database(side).schemas {
+        // The last three are what ALTER TABLE asks for, which raises a counter.
+        needs.extend(["SELECT", "ALTER", "CREATE", "INSERT"].map(|name| Need::on(name, schema, "*")));
+    }
     needs
 }
 
-fn lacking(lines: &[String], needs: &[Need], grantee: &str) -> Vec<String> {
-    let grants: Vec<Grant> = lines.iter().filter_map(|line| parse(line, "GRANT ", " TO ")).collect();
-    let revoked: Vec<Grant> = lines.iter().filter_map(|line| parse(line, "REVOKE ", " FROM ")).collect();
-    let has = |need: &Need| grants.iter().any(|grant| grant.gives(need)) && !revoked.iter().any(|grant| grant.gives(need));
-    let lacking = needs.iter().filter(|need| !has(need));
+fn lacking(grants: &Grants, needs: &[Need], grantee: &str) -> Vec<String> {
+    let lacking = needs.iter().filter(|need| !grants.gives(need));
     lacking.map(|need| format!("GRANT {} ON {} TO {grantee}", need.privilege, need.place())).collect()
-}
-
-impl Need {
-    fn place(&self) -> String {
-        let part = |name: &str| if name == "*" { "*".to_owned() } else { format!("`{name}`") };
-        format!("{}.{}", part(&self.schema), part(&self.table))
-    }
-}
-
-impl Grant {
-    fn gives(&self, need: &Need) -> bool {
-        let named = self.privileges.iter().any(|name| name == need.privilege || name == "ALL PRIVILEGES" || name == "ALL");
-        let schema = self.schema == "*" || (need.schema != "*" && is_like(&need.schema, &self.schema));
-        let table = self.table == "*" || self.table == need.table;
-        named && schema && table
-    }
-}
-
-/// `GRANT SELECT, INSERT (a, b) ON `payments`.* TO ...`; what grants a role or a routine is not of this form.
-fn parse(line: &str, verb: &str, before_whom: &str) -> Option<Grant> {
-    let rest = line.strip_prefix(verb)?;
-    let (privileges, rest) = rest.split_once(" ON ")?;
-    let place = rest.rsplit_once(before_whom)?.0;
-    let (schema, table) = place.split_once('.')?;
-    let bare = |name: &str| name.trim_matches('`').replace("``", "`");
-    // A privilege on some columns only is none on the table.
-    let privileges = privileges.split(", ").filter(|name| !name.contains(['(', ')'])).map(|name| name.trim().to_owned());
-    Some(Grant { privileges: privileges.collect(), schema: bare(schema), table: bare(table) })
-}
-
-/// Whether `name` is like `pattern`, where `%` is any text, `_` any character, and a backslash takes that meaning away.
-fn is_like(name: &str, pattern: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => name.is_empty(),
-        Some('%') => (0..=name.len()).filter(|&at| name.is_char_boundary(at)).any(|at| is_like(&name[at..], rest.as_str())),
-        Some(first) => {
-            let (wanted, rest) = match first {
-                '\\' => (rest.next(), rest.as_str()),
-                '_' => (None, rest.as_str()),
-                other => (Some(other), rest.as_str()),
-            };
-            let mut name = name.chars();
-            let found = name.next();
-            found.is_some() && (wanted.is_none() || wanted == found) && is_like(name.as_str(), rest)
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mysql::flavour::Family;
+    use crate::spec::load::load;
 
-    fn need(privilege: &'static str, schema: &str, table: &str) -> Need {
-        Need { privilege, schema: schema.to_owned(), table: table.to_owned() }
-    }
-
-    fn lacks(lines: &[&str], need: Need) -> bool {
-        let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
-        !lacking(&lines, &[need], "'b'@'%'").is_empty()
-    }
-
-    #[test]
-    fn grants_are_read_as_both_kinds_of_server_print_them() {
-        let mariadb = "GRANT PROCESS, CONNECTION ADMIN ON *.* TO `b`@`%` IDENTIFIED BY PASSWORD '*1'";
-        assert!(!lacks(&[mariadb], need("CONNECTION ADMIN", "*", "*")));
-        assert!(lacks(&[mariadb], need("CREATE USER", "*", "*")));
-        assert!(!lacks(&["GRANT SELECT ON `mysql`.`user` TO `b`@`%`"], need("SELECT", "mysql", "user")));
-        assert!(!lacks(&["GRANT ALL PRIVILEGES ON *.* TO `b`@`%` WITH GRANT OPTION"], need("PROCESS", "*", "*")));
-    }
-
-    #[test]
-    fn a_privilege_on_one_schema_is_not_one_on_all_and_not_one_on_another() {
-        let line = "GRANT SELECT ON `pay\\_ments`.* TO `b`@`%`";
-        assert!(!lacks(&[line], need("SELECT", "pay_ments", "*")));
-        assert!(lacks(&[line], need("SELECT", "payXments", "*")), "the underscore is not a wildcard here");
-        assert!(lacks(&[line], need("SELECT", "*", "*")));
-        assert!(lacks(&["GRANT SELECT (id) ON `payments`.`t` TO `b`@`%`"], need("SELECT", "payments", "t")));
-        let revoked = "REVOKE SELECT ON `mysql`.* FROM `b`@`%`";
-        assert!(lacks(&["GRANT SELECT ON *.* TO `b`@`%`", revoked], need("SELECT", "mysql", "user")));
+    fn needed(family: Family, side: Side) -> Vec<String> {
+        let payments = load("payments.yaml", include_bytes!("../../manifests/payments.yaml")).expect("the example is valid");
+        lacking(&Grants::default(), &needs(family.dialect(), &payments.migration, side), "'b'@'%'")
     }
 
     #[test]
     fn what_is_missing_is_the_statement_that_cures_it() {
-        let lacking = lacking(&[], &[need("SELECT", "mysql", "user"), need("PROCESS", "*", "*")], "'b'@'%'");
+        let lacking =
+            lacking(&Grants::default(), &[Need::on("SELECT", "mysql", "user"), Need::on("PROCESS", "*", "*")], "'b'@'%'");
         assert_eq!(lacking, ["GRANT SELECT ON `mysql`.`user` TO 'b'@'%'", "GRANT PROCESS ON *.* TO 'b'@'%'"]);
+    }
+
+    #[test]
+    fn each_kind_of_server_asks_for_its_own_privileges_and_for_none_twice() {
+        let mysql = needed(Family::MySql84, Side::Target);
+        for name in ["CONNECTION_ADMIN", "SYSTEM_VARIABLES_ADMIN", "REPLICATION CLIENT", "SHOW_ROUTINE"] {
+            assert_eq!(mysql.iter().filter(|grant| **grant == format!("GRANT {name} ON *.* TO 'b'@'%'")).count(), 1, "{name}");
+        }
+        let aurora = needed(Family::Aurora3, Side::Target);
+        assert!(aurora.contains(&"GRANT EXECUTE ON PROCEDURE `mysql`.`rds_kill` TO 'b'@'%'".to_owned()), "{aurora:?}");
+        assert!(!aurora.iter().any(|grant| grant.contains("CONNECTION_ADMIN")), "`rds_kill` does what it is for: {aurora:?}");
+        let mariadb = needed(Family::MariaDb, Side::Target);
+        assert!(mariadb.contains(&"GRANT BINLOG ADMIN ON *.* TO 'b'@'%'".to_owned()), "{mariadb:?}");
+        let legacy = needed(Family::MariaDb, Side::Legacy);
+        assert!(!legacy.iter().any(|grant| grant.contains("BINLOG ADMIN")), "only the target's retention is set: {legacy:?}");
     }
 }

@@ -237,6 +237,8 @@ impl Customers {
             Grip::Stubborn => {
                 if self.rng.bool() {
                     self.pay(key, now, database);
+                } else {
+                    roll_back(database);
                 }
                 self.try_again(key, now);
             }
@@ -248,23 +250,23 @@ impl Customers {
         if let Some(row) = database.tables[PAYMENTS].with_key(key) {
             return row.id;
         }
-        let amount_cents = self.payment(key).amount_cents;
+        let (amount_cents, side) = (self.payment(key).amount_cents, database.side);
         let row = |id| Row {
             id,
             key,
             amount_cents,
             status: Status::Authorized,
             changed_at: now,
-            origin: database.side,
+            origin: side,
             kind: RowKind::Application,
         };
-        let payment = row(database.next_id(PAYMENTS));
+        let payment = row(database.take_id(PAYMENTS));
         let mut changes = vec![Change::Insert(PAYMENTS, payment)];
-        changes.push(Change::Insert(LEDGER_ENTRIES, row(database.next_id(LEDGER_ENTRIES))));
+        changes.push(Change::Insert(LEDGER_ENTRIES, row(database.take_id(LEDGER_ENTRIES))));
         changes.extend(self.settle_earlier(now, database));
         if self.rng.u8(..20) == 0 {
             let table = self.rng.usize(BUSY_TABLES..database.tables.len());
-            changes.push(Change::Insert(table, row(database.next_id(table))));
+            changes.push(Change::Insert(table, row(database.take_id(table))));
         }
         database.commit(now, Origin::Application, changes);
         payment.id
@@ -317,6 +319,8 @@ impl Customers {
             self.flights.remove(&key);
             if self.rng.bool() {
                 self.pay(key, now, databases.side_mut(side));
+            } else {
+                roll_back(databases.side_mut(side));
             }
             self.try_again(key, now);
         }
@@ -335,7 +339,8 @@ impl Customers {
         let table = self.declared_tables[self.rng.usize(..self.declared_tables.len())];
         self.validation_rows_left -= 1;
         let row = Row {
-            id: target.next_id(table),
+            // From the odd numbers that the application has left free, so that no payment on its way meets one of these.
+            id: u64::from(self.validation_rows_left) * 2 + 1,
             key: VALIDATION_KEYS + u64::from(self.validation_rows_left),
             amount_cents: 1,
             status: Status::Authorized,
@@ -345,6 +350,12 @@ impl Customers {
         };
         target.commit(now, Origin::Validation, vec![Change::Insert(table, row)]);
     }
+}
+
+/// A payment's transaction ends without a row, and its numbers are gone.
+fn roll_back(database: &mut SimDatabase) {
+    database.take_id(PAYMENTS);
+    database.take_id(LEDGER_ENTRIES);
 }
 
 #[cfg(test)]

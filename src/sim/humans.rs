@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::database::Databases;
 use super::dms::Dms;
 use super::elb::Elb;
 use super::faults::Faults;
@@ -11,7 +12,7 @@ use super::monitor::Monitor;
 use super::route53::{Record, RecordData, Route53};
 use super::setting::Setting;
 use crate::clock::after;
-use crate::names::Direction;
+use crate::names::{Account, Direction, Side};
 
 /// The closed list of edits. None of them endangers a payment by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +25,22 @@ pub enum HumanEdit {
     DeleteRedirect,
     /// The public record's TTL is raised to an hour again.
     RaiseTtl,
+    /// An account that nobody declared is given a privilege that could undo a fence, and loses it some hours later.
+    GrantSuper(Side),
 }
 
-const EDITS: [HumanEdit; 5] = [
+const EDITS: [HumanEdit; 7] = [
     HumanEdit::StopTask(Direction::Forward),
     HumanEdit::StopTask(Direction::Reverse),
     HumanEdit::RepointShadow,
     HumanEdit::DeleteRedirect,
     HumanEdit::RaiseTtl,
+    HumanEdit::GrantSuper(Side::Legacy),
+    HumanEdit::GrantSuper(Side::Target),
 ];
+
+/// Whom somebody lets in to have a quick look at something.
+const CONSULTANT: &str = "consultant@%";
 
 /// Edits are spread over this long: the usual length of a migration.
 const SPREAD_HOURS: u64 = 9 * 24;
@@ -41,6 +49,8 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// What people can reach.
 pub struct Reach<'a> {
+    /// An administrator's session on either database.
+    pub databases: &'a mut Databases,
     /// DMS's console.
     pub dms: &'a mut Dms,
     /// Route 53's console.
@@ -62,6 +72,8 @@ pub struct Humans {
     planned: Vec<Timestamp>,
     /// The shadow record as it was, and when it is put back.
     to_put_back: Option<(Timestamp, Vec<Record>)>,
+    /// When the consultant's privilege is taken back, and where.
+    to_take_back: Option<(Timestamp, Side)>,
     rng: fastrand::Rng,
 }
 
@@ -71,19 +83,23 @@ impl Humans {
         let moment = |_| after(now, Duration::from_secs(rng.u64(2 * 3600..SPREAD_HOURS * 3600)));
         let mut planned: Vec<Timestamp> = (0..edits).map(moment).collect();
         planned.sort_by(|one, other| other.cmp(one));
-        Self { planned, to_put_back: None, rng }
+        Self { planned, to_put_back: None, to_take_back: None, rng }
     }
 
     /// When something happens next.
     pub fn next_due(&self) -> Option<Timestamp> {
         let back = self.to_put_back.as_ref().map(|(at, _)| *at);
-        self.planned.last().copied().into_iter().chain(back).min()
+        let revoke = self.to_take_back.map(|(at, _)| at);
+        self.planned.last().copied().into_iter().chain(back).chain(revoke).min()
     }
 
     /// Does what is due, unless somebody just now would do better to keep their hands off.
     pub fn step(&mut self, now: Timestamp, hands_off: bool, reach: &mut Reach<'_>) {
         if self.to_put_back.as_ref().is_some_and(|(at, _)| *at <= now) {
             self.put_back(now, reach);
+        }
+        if let Some((_, side)) = self.to_take_back.take_if(|(at, _)| *at <= now) {
+            reach.databases.side_mut(side).strangers.retain(|(account, _)| account.as_str() != CONSULTANT);
         }
         if self.planned.last().is_none_or(|at| *at > now) {
             return;
@@ -114,6 +130,15 @@ impl Humans {
                 let old: Vec<Record> = reach.route53.shown(&dns.public.name).into_iter().cloned().collect();
                 let new: Vec<Record> = old.iter().filter_map(with_an_hour).collect();
                 !new.is_empty() && new.len() == old.len() && reach.route53.edit(now, &old, &new).is_ok()
+            }
+            HumanEdit::GrantSuper(side) => {
+                let possible = self.to_take_back.is_none();
+                if possible {
+                    reach.databases.side_mut(side).strangers.push((Account::from(CONSULTANT), "SUPER"));
+                    let hours = self.rng.u64(2..6);
+                    self.to_take_back = Some((after(now, Duration::from_secs(hours * 3600)), side));
+                }
+                possible
             }
             HumanEdit::RepointShadow => {
                 let old: Vec<Record> = reach.route53.shown(&dns.shadow.name).into_iter().cloned().collect();

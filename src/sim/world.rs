@@ -163,6 +163,7 @@ impl World {
             // Nobody plays in a console while a fence moves.
             let hands_off = !self.is_open(Side::Legacy) && !self.is_open(Side::Target);
             let mut reach = Reach {
+                databases: &mut self.databases,
                 dms: &mut self.dms,
                 route53: &mut self.route53,
                 elb: &mut self.elb,
@@ -175,6 +176,16 @@ impl World {
         self.watch();
     }
 
+    /// No number is given on one side that the other has given before it.
+    fn watch_numbers(&mut self) {
+        for side in [Side::Legacy, Side::Target] {
+            for (table, id) in std::mem::take(&mut self.databases.side_mut(side).given) {
+                let name = self.setting.tables[table].to_string();
+                self.monitor.number_given(self.now, side, &name, id);
+            }
+        }
+    }
+
     fn is_open(&self, side: Side) -> bool {
         self.databases.side(side).is_unlocked(AccountUse::Application)
     }
@@ -184,6 +195,7 @@ impl World {
         if self.setting.data_plane == DataPlane::Outside {
             return;
         }
+        self.watch_numbers();
         let writes = (self.writes_now(Side::Legacy), self.writes_now(Side::Target));
         let target_commits = self.databases.target.application_commits;
         if self.monitor.is_unchanged(writes, target_commits) {

@@ -173,6 +173,11 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub canaries: Vec<Canary>,
+    /// Accounts that may write to these schemas or undo a fence, and are trusted not to while one is closed: the account that
+    /// DMS writes with, an administrator's for emergencies. Anybody else who could write round the fence keeps it from closing.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub trusted_accounts: Vec<TrustedAccount>,
 }
 
 /// A login and a write that a closed fence must refuse. Where it is let in, the write changes no row.
@@ -200,6 +205,16 @@ pub struct CanaryEndpoint {
     #[serde(default = "mysql_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
+}
+
+/// An account that no fence shuts out, and the reason why that is safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustedAccount {
+    /// `user@host`, as the server knows it.
+    pub account: Account,
+    /// Why it does not write while the fence is closed, for whoever approves the cutover.
+    pub why: String,
 }
 
 const fn mysql_port() -> i32 {

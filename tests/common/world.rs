@@ -14,9 +14,9 @@ use bascule::controllers::replication::{
     Wiring,
 };
 use bascule::database::receipt::Rest;
-use bascule::database::{AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch, Receipt};
+use bascule::database::{AccountView, BinlogPosition, BinlogView, Counter, DatabaseView, Epoch, IdSpace, Inspection, Receipt};
 use bascule::migration::facts::{Fact, Facts};
-use bascule::migration::observation::Observation;
+use bascule::migration::observation::{BothSides, Observation};
 use bascule::migration::plan::Action;
 use bascule::names::{Account, ChangeId, Direction, EndpointArn, MarkerId, Side, TableName};
 use bascule::parity::comparer::Comparison;
@@ -163,6 +163,8 @@ pub struct World {
     pub log: Log,
     /// Who does not answer.
     pub blind: BTreeSet<Blind>,
+    /// Sides that would give a row a number that the other side has given before.
+    pub behind: BTreeSet<Side>,
     /// Whether heartbeats are late.
     pub lagging: bool,
     /// Tasks made so far.
@@ -205,6 +207,7 @@ impl World {
             changes: BTreeMap::new(),
             log: Log::NoGroup,
             blind: BTreeSet::new(),
+            behind: BTreeSet::from([Side::Target]),
             lagging: false,
             made: 0,
         }
@@ -341,6 +344,9 @@ impl World {
                 server.unsent.insert(marker.clone());
                 return Some(Fact::MarkerWritten { purpose: *purpose, marker: marker.clone() });
             }
+            Action::RaiseIds { side, .. } => {
+                self.behind.remove(side);
+            }
             Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
         }
         None
@@ -414,11 +420,12 @@ impl World {
             if door == Door::Open && server.app == Door::Shut {
                 server.is_ahead = true;
                 server.offset += 1;
+                self.behind.insert(side.other());
             }
-            server.app = door;
+            self.server_mut(side).app = door;
         }
         if validation {
-            server.validation = door;
+            self.server_mut(side).validation = door;
         }
     }
 
@@ -433,7 +440,33 @@ impl World {
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
             comparison: Comparison::default(),
+            inspections: BothSides {
+                legacy: self.asked(Side::Legacy, |_| inspection(now)),
+                target: self.asked(Side::Target, |_| inspection(now)),
+            },
+            id_spaces: BothSides {
+                legacy: self.asked(Side::Legacy, |world| world.id_space(Side::Legacy)),
+                target: self.asked(Side::Target, |world| world.id_space(Side::Target)),
+            },
         }
+    }
+
+    fn asked<T>(&self, side: Side, answer: impl Fn(&Self) -> T) -> Sighting<T> {
+        let blind = match side {
+            Side::Legacy => Blind::Legacy,
+            Side::Target => Blind::Target,
+        };
+        if self.is_blind(blind) {
+            return Sighting::unknown(format!("the {side} database does not answer"));
+        }
+        Sighting::Present(answer(self))
+    }
+
+    /// A side that is behind has the other's rows, and not the numbers of those that were rolled back there.
+    fn id_space(&self, side: Side) -> IdSpace {
+        let next = if self.behind.contains(&side) { 101 } else { 201 };
+        let counter = Counter { next, highest: 100, maximum: u64::MAX };
+        IdSpace { counters: BTreeMap::from([(TableName::new("payments", "payments"), counter)]) }
     }
 
     fn is_blind(&self, blind: Blind) -> bool {
@@ -625,6 +658,11 @@ impl SmallTask {
             tables_loading: 0,
         }
     }
+}
+
+/// Nobody could write round a fence, and the controller may do everything.
+fn inspection(now: Timestamp) -> Inspection {
+    Inspection { at: now, missing_privileges: Vec::new(), bypasses: Vec::new() }
 }
 
 /// The one table, in a state.

@@ -1,5 +1,6 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
+use bascule::database::{Bypass, IdSpace};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
 use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
@@ -65,6 +66,15 @@ fn case_of(gate: Gate) -> Case {
     use Gate::*;
     match gate {
         DatabasesReachable => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
+        ControllerPrivileged => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
+        NoBypass => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
+        IdHeadroom => case(at(Phase::RollbackArmed), |_| {}, blind!(Legacy)),
+        IdSpaceClear => {
+            let closed: Turn = |story| {
+                story.world.behind = [Side::Target].into();
+            };
+            case(at(Phase::CutOver), closed, blind!(Legacy))
+        }
         ServicesReadable => case(at(Phase::Preflight), |_| {}, blind!(Dms)),
         PublicAtLegacy => case(at(Phase::Prepared), |story| story.world.public = Side::Target, blind!(Route53)),
         ParameterGroupOwn => case(at(Phase::Preflight), |_| {}, blind!(Rds)),
@@ -139,8 +149,16 @@ fn all() -> Vec<Gate> {
 }
 
 /// Gates that a small world cannot close: they are closed by a look of their own, below.
-const CLOSED_BY_A_LOOK: [Gate; 5] =
-    [Gate::DatabasesReachable, Gate::ServicesReadable, Gate::ParameterGroupOwn, Gate::SchemaPresent, Gate::TargetsHealthy];
+const CLOSED_BY_A_LOOK: [Gate; 8] = [
+    Gate::DatabasesReachable,
+    Gate::ControllerPrivileged,
+    Gate::NoBypass,
+    Gate::IdHeadroom,
+    Gate::ServicesReadable,
+    Gate::ParameterGroupOwn,
+    Gate::SchemaPresent,
+    Gate::TargetsHealthy,
+];
 
 #[test]
 fn every_gate_opens_closes_and_knows_when_it_knows_nothing() {
@@ -185,6 +203,17 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
             Gate::TargetsHealthy => {
                 seen.redirect.targets = Sighting::Present(vec![TargetHealth::Healthy, TargetHealth::Draining])
             }
+            Gate::ControllerPrivileged => {
+                if let Sighting::Present(inspection) = &mut seen.inspections.target {
+                    inspection.missing_privileges.push("GRANT PROCESS ON *.* TO 'bascule'@'%'".into());
+                }
+            }
+            Gate::NoBypass => {
+                if let Sighting::Present(inspection) = &mut seen.inspections.legacy {
+                    inspection.bypasses.push(Bypass::Administrator { account: "dba@%".into(), privilege: "SUPER".into() });
+                }
+            }
+            Gate::IdHeadroom => seen.id_spaces.target = Sighting::Present(IdSpace::default()),
             Gate::ServicesReadable => seen.binlog.cluster = Sighting::Absent,
             _ => seen.target = Sighting::Absent,
         }
@@ -278,4 +307,66 @@ fn no_comparison_goes_on_beside_a_fence_or_a_pause_and_none_of_an_earlier_attemp
     seen.comparison.ended = Some(earlier);
     let plan = decide(&again.migration, &again.facts, &seen, again.now);
     assert!(plan.actions.iter().all(|action| !matches!(action, Action::Record(Fact::ParityCompared { .. }))), "{plan:#?}");
+}
+
+#[test]
+fn a_way_round_the_fence_is_told_at_preflight_and_holds_the_cutover_and_the_rollback() {
+    use bascule::sighting::Sighting;
+    let bypass = Bypass::Administrator { account: "dba@%".into(), privilege: "SUPER".into() };
+    for (phase, wish) in [(Phase::RollbackArmed, Phase::CutOver), (Phase::CutOver, Phase::RolledBack)] {
+        let mut story = Story::resting(phase);
+        story.wish(wish);
+        let here = story.facts.rung;
+        story.until(|story| story.judge(Gate::ForwardLag).is_open() || story.judge(Gate::ReverseLag).is_open());
+        let mut seen = story.seen();
+        if let Sighting::Present(inspection) = &mut seen.inspections.target {
+            inspection.bypasses.push(bypass.clone());
+        }
+        let plan = decide(&story.migration, &story.facts, &seen, story.now);
+        assert_eq!(plan.rung, here);
+        let moves = plan.actions.iter().any(|action| matches!(action, Action::Record(Fact::Entered { .. }) | Action::Fence(_)));
+        assert!(!moves, "{wish} must not begin: {:?}", plan.actions);
+        let told = plan.gates.iter().find(|gate| gate.name == "NoBypass").expect("it is reported");
+        assert!(told.standing.text().contains("on target, dba@% has SUPER"), "{told:?}");
+    }
+    let mut story = Story::begin();
+    story.until(|story| story.facts.rung_since.is_some());
+    let mut seen = story.seen();
+    seen.inspections.legacy = Sighting::unknown("the account may not look");
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    assert!(plan.gates.iter().any(|gate| gate.name == "NoBypass" && !gate.standing.is_open()), "{:?}", plan.gates);
+}
+
+#[test]
+fn numbers_are_raised_before_the_reverse_position_is_recorded_and_before_anybody_opens() {
+    let mut story = Story::entering(Rung::Arm, Phase::CutOver);
+    let mut raised = false;
+    while !story.facts.is_past_no_return() {
+        assert!(story.facts.reverse_start.is_none() || raised, "the position was recorded first");
+        let plan = story.turn();
+        raised |= plan.actions.iter().any(|action| matches!(action, Action::RaiseIds { side: Side::Target, .. }));
+    }
+    assert!(raised && !story.world.behind.contains(&Side::Target));
+    let mut story = Story::entering(Rung::RollbackFlip, Phase::RolledBack);
+    assert!(story.world.behind.contains(&Side::Legacy), "the target has given numbers that legacy does not know");
+    story.until(|story| story.facts.rung == Rung::RollbackOpen);
+    assert!(!story.world.behind.contains(&Side::Legacy));
+}
+
+#[test]
+fn a_side_whose_numbers_are_unknown_is_not_opened_and_the_cutover_is_given_up() {
+    use bascule::sighting::Sighting;
+    let mut story = Story::entering(Rung::Arm, Phase::CutOver);
+    story.world.rest();
+    let mut seen = story.seen();
+    seen.id_spaces.legacy = Sighting::unknown("no answer");
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    assert!(
+        !plan.actions.iter().any(|action| matches!(action, Action::Record(_) | Action::RaiseIds { .. })),
+        "{:?}",
+        plan.actions
+    );
+    story.now += SignedDuration::from_secs(31);
+    let plan = decide(&story.migration, &story.facts, &seen, story.now);
+    assert!(matches!(plan.actions.first(), Some(Action::Record(Fact::Aborted { .. }))), "{:?}", plan.actions);
 }

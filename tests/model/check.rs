@@ -35,6 +35,9 @@ fn needs(action: &Action) -> Option<Blind> {
         }),
         Action::Binlog(_) => Some(Blind::Rds),
         Action::Redirect(_) => Some(Blind::Elb),
+        // Both sides' numbers are compared; the one that is raised is named.
+        Action::RaiseIds { side: Side::Legacy, .. } => Some(Blind::Legacy),
+        Action::RaiseIds { side: Side::Target, .. } => Some(Blind::Target),
         Action::Record(_) | Action::WriteMarker { .. } | Action::CompareTables => None,
     }
 }
@@ -54,6 +57,10 @@ pub fn action(state: &State, action: &Action) -> Option<String> {
         matches!(action, Action::Fence(FenceAction::Open { side, accounts })
             if *side == wanted && accounts.iter().any(|account| application.contains(account)))
     };
+    let opened = [Side::Legacy, Side::Target].into_iter().find(|side| lets_in(*side));
+    if opened.is_some_and(|side| world.behind.contains(&side)) && !state.bounds.meddled {
+        return Some("Numbers: a side opens that would give a row a number which the other side has given".into());
+    }
     if lets_in(Side::Target) {
         return opens_target(state);
     }

@@ -3,7 +3,9 @@
 mod bad_days;
 mod busy;
 mod fence;
+mod guard;
 mod house;
+mod id_space;
 mod marks;
 mod privileges;
 mod receipt;

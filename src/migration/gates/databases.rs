@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Scene, unknown_of};
 use crate::clock::elapsed;
 use crate::controllers::fence::{FenceState, judge, shortfall};
+use crate::migration::ids;
 use crate::migration::plan::Standing;
 use crate::names::{Account, Side};
 use crate::sighting::Sighting;
@@ -32,6 +33,84 @@ pub(super) fn schema_present(scene: &Scene<'_>) -> Standing {
         return Standing::Open(format!("all {} tables of legacy exist on the target", legacy.tables.len()));
     }
     Standing::Closed(format!("the target lacks {}; run the application's schema migrations there", missing.join(", ")))
+}
+
+/// So many names are listed; the rest is counted, so that a sentence stays one.
+const NAMES_LISTED: usize = 4;
+
+fn listed(names: &[String], separator: &str) -> String {
+    let shown = names.iter().take(NAMES_LISTED).cloned().collect::<Vec<_>>().join(separator);
+    match names.len().saturating_sub(NAMES_LISTED) {
+        0 => shown,
+        more => format!("{shown}{separator}and {more} more"),
+    }
+}
+
+pub(super) fn controller_privileged(scene: &Scene<'_>) -> Standing {
+    for side in [Side::Legacy, Side::Target] {
+        let sighting = scene.seen.inspection(side);
+        let Some(inspection) = sighting.present() else {
+            return unknown_of(&format!("the privileges on the {side} database"), sighting);
+        };
+        // Every GRANT is to be run, so that none is left out.
+        if !inspection.missing_privileges.is_empty() {
+            return Standing::Closed(format!("run on the {side} database: {};", inspection.missing_privileges.join("; ")));
+        }
+    }
+    Standing::Open("the controller may do all that it will have to, on both sides".into())
+}
+
+pub(super) fn no_bypass(scene: &Scene<'_>) -> Standing {
+    let mut found = Vec::new();
+    for side in [Side::Legacy, Side::Target] {
+        let sighting = scene.seen.inspection(side);
+        match sighting.present() {
+            Some(inspection) if inspection.missing_privileges.is_empty() => {
+                found.extend(inspection.bypasses.iter().map(|bypass| format!("on {side}, {bypass}")));
+            }
+            // Whoever may not see everybody sees nobody.
+            Some(_) => return Standing::Unknown(format!("the controller may not see everybody on the {side} database")),
+            None => return unknown_of(&format!("who may write to the {side} database"), sighting),
+        }
+    }
+    if found.is_empty() {
+        return Standing::Open("nobody but the declared and the trusted accounts could write".into());
+    }
+    Standing::Closed(listed(&found, "; "))
+}
+
+pub(super) fn id_headroom(scene: &Scene<'_>) -> Standing {
+    let opening = ids::side_to_open(scene.facts.rung);
+    let Some((here, there)) = ids::both(scene, opening) else { return id_space_unknown(scene) };
+    let obstacles = ids::obstacles(here, there);
+    match (obstacles.is_empty(), ids::tightest(here, there)) {
+        (false, _) => Standing::Closed(listed(&obstacles, "; ")),
+        (true, Some((table, percent))) => {
+            Standing::Open(format!("{table} has {percent} % of its numbers left; widen its key soon"))
+        }
+        (true, None) => Standing::Open(format!("{} tables that number their rows have room", here.counters.len())),
+    }
+}
+
+pub(super) fn id_space_clear(scene: &Scene<'_>) -> Standing {
+    let opening = ids::side_to_open(scene.facts.rung);
+    let Some((here, there)) = ids::both(scene, opening) else { return id_space_unknown(scene) };
+    let obstacles = ids::obstacles(here, there);
+    let behind: Vec<String> = ids::floors(here, there).iter().map(|floor| floor.table.to_string()).collect();
+    match (obstacles.is_empty(), behind.is_empty()) {
+        (false, _) => Standing::Closed(listed(&obstacles, "; ")),
+        (true, false) => Standing::Closed(format!(
+            "{opening} would give numbers again that the other side has given: {}",
+            listed(&behind, ", ")
+        )),
+        (true, true) => Standing::Open(format!("{opening} gives its rows numbers that nobody has given")),
+    }
+}
+
+fn id_space_unknown(scene: &Scene<'_>) -> Standing {
+    let unknown = [Side::Legacy, Side::Target].into_iter().find(|side| scene.seen.id_space(*side).present().is_none());
+    let side = unknown.unwrap_or(Side::Legacy);
+    unknown_of(&format!("the numbers of rows on the {side} database"), scene.seen.id_space(side))
 }
 
 fn fence_state(scene: &Scene<'_>, side: Side, accounts: &[Account]) -> Sighting<FenceState> {

@@ -43,6 +43,12 @@ pub struct Scene<'a> {
 pub enum Gate {
     /// Both databases answer.
     DatabasesReachable,
+    /// The controller's accounts may do all that it will have to do, on both sides.
+    ControllerPrivileged,
+    /// Nobody could write round a fence, on either side.
+    NoBypass,
+    /// The numbers of rows leave room on the side that is to open.
+    IdHeadroom,
     /// The four AWS services answer, and the cluster exists.
     ServicesReadable,
     /// The public name points exactly at legacy.
@@ -91,6 +97,8 @@ pub enum Gate {
     TargetFenced,
     /// The drain marker arrived on the target.
     Drained,
+    /// The side that is to open gives its rows no number that the other side has given.
+    IdSpaceClear,
     /// The forward task is stopped.
     ForwardStopped,
     /// The reverse start position is durable.
@@ -126,21 +134,23 @@ use Gate::*;
 /// What must hold before a rung counts as reached.
 pub const fn arrival(rung: Rung) -> &'static [Gate] {
     match rung {
-        Rung::Preflight => &[DatabasesReachable, ServicesReadable, PublicAtLegacy, ParameterGroupOwn, SchemaPresent],
+        Rung::Preflight => {
+            &[DatabasesReachable, ControllerPrivileged, ServicesReadable, PublicAtLegacy, ParameterGroupOwn, SchemaPresent]
+        }
         Rung::Prepared => &[RedirectInPlace, ShadowAtTarget, TargetsHealthy, LowTtlInForce, TargetQuiet, SchemaPresent],
         Rung::Replicating => &[FullLoadDone, ForwardTablesHealthy, ForwardLag],
         Rung::Validated => &[ParityClean, DmsValidation, TargetsHealthy, ForwardTablesHealthy],
         Rung::RollbackArmed => &[BinlogInEffect, RetentionCoversWindow, ReverseCreated],
         Rung::Fence => &[TargetFenced, LegacyFenced],
         Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy],
-        Rung::Arm => &[LegacyFenced, TargetFenced, ForwardStopped, ReverseStartKnown, NoReturnPassed],
+        Rung::Arm => &[LegacyFenced, TargetFenced, ForwardStopped, IdSpaceClear, ReverseStartKnown, NoReturnPassed],
         Rung::Open => &[LegacyFenced, TargetOpen],
         Rung::Flip => &[LegacyFenced, TargetOpen, PublicAtTarget, ReverseProven, ReverseHealthy],
         Rung::Observing => &[],
         Rung::Completed => &[TasksRetired],
         Rung::Aborted => &[LegacyOpen],
         Rung::RollbackFence => &[LegacyFenced, TargetFenced],
-        Rung::RollbackFlip => &[LegacyFenced, TargetFenced, RollbackDrained],
+        Rung::RollbackFlip => &[LegacyFenced, TargetFenced, RollbackDrained, IdSpaceClear],
         Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped],
     }
 }
@@ -149,6 +159,9 @@ pub const fn arrival(rung: Rung) -> &'static [Gate] {
 pub const CUTOVER: &[Gate] = &[
     AttemptFree,
     Approved,
+    ControllerPrivileged,
+    NoBypass,
+    IdHeadroom,
     LegacyOpen,
     TargetQuiet,
     PublicAtLegacy,
@@ -165,7 +178,10 @@ pub const CUTOVER: &[Gate] = &[
 pub const COMPLETION: &[Gate] = &[WindowPassed, PublicAtTarget, LegacyFenced, TargetOpen, ReverseHealthy, ReverseLag];
 
 /// What must hold before the first fence of a rollback closes: a rollback that cannot end must not begin.
-pub const ROLLBACK: &[Gate] = &[LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+pub const ROLLBACK: &[Gate] = &[NoBypass, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+
+/// What is told from the first look on, though nothing waits for it before the cutover.
+pub const FOREWARNED: &[Gate] = &[NoBypass, IdHeadroom];
 
 /// Judgements as they are published.
 pub fn report(judged: &[(Gate, Standing)]) -> Vec<GateReport> {
@@ -183,6 +199,10 @@ impl Gate {
         let spec = &scene.migration.spec;
         match self {
             DatabasesReachable => databases::reachable(scene),
+            ControllerPrivileged => databases::controller_privileged(scene),
+            NoBypass => databases::no_bypass(scene),
+            IdHeadroom => databases::id_headroom(scene),
+            IdSpaceClear => databases::id_space_clear(scene),
             ServicesReadable => services_readable(scene),
             PublicAtLegacy => front::public_at(scene, Side::Legacy),
             ParameterGroupOwn => binlog::parameter_group_own(scene),

@@ -81,6 +81,10 @@ pub struct SimDatabase {
     pub tables: Vec<Table>,
     /// Every account that the spec declares.
     pub accounts: Vec<DatabaseAccount>,
+    /// Accounts that nobody declared, each with a privilege that lets it undo a fence.
+    pub strangers: Vec<(Account, &'static str)>,
+    /// Numbers given to the application's rows since the world last looked.
+    pub given: Vec<(TableNumber, u64)>,
     /// Whether it answers.
     pub availability: Availability,
     /// The log.
@@ -116,6 +120,8 @@ impl SimDatabase {
             side,
             tables: (0..tables).map(|_| Table::default()).collect(),
             accounts,
+            strangers: Vec::new(),
+            given: Vec::new(),
             availability: Availability::Available,
             log: Binlog::default(),
             binlog,
@@ -185,13 +191,11 @@ impl SimDatabase {
         self.is_logging().then(|| self.log.position())
     }
 
-    /// The next primary key of a table: even on legacy, odd on the target, above everything stored.
-    pub fn next_id(&self, table: TableNumber) -> u64 {
-        let next_even = self.tables[table].last_id() / 2 * 2 + 2;
-        match self.side {
-            Side::Legacy => next_even,
-            Side::Target => next_even + 1,
-        }
+    /// Gives one of the application's rows its primary key.
+    pub fn take_id(&mut self, table: TableNumber) -> u64 {
+        let id = self.tables[table].take_id();
+        self.given.push((table, id));
+        id
     }
 
     /// Commits changes whose rows are known to fit.

@@ -32,8 +32,7 @@ pub enum RowKind {
 /// One row; every table has this shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Primary key, given by the database that took the insert: even on legacy, odd on the target
-    /// (`auto_increment_increment=2`), so that the two never give the same one.
+    /// Primary key, the next number of the database that took the insert.
     pub id: u64,
     /// Idempotency key, under a unique index.
     pub key: u64,
@@ -64,6 +63,8 @@ pub struct NoSuchRow;
 pub struct Table {
     rows: BTreeMap<u64, Row>,
     by_key: BTreeMap<u64, u64>,
+    /// `AUTO_INCREMENT`; 0 and 1 are the same.
+    next_id: u64,
 }
 
 impl Table {
@@ -92,6 +93,23 @@ impl Table {
         self.rows.last_key_value().map_or(0, |(id, _)| *id)
     }
 
+    /// The number that the next row is given.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.max(1)
+    }
+
+    /// Gives a number, which is gone whether or not its row is ever committed.
+    pub fn take_id(&mut self) -> u64 {
+        let id = self.next_id();
+        self.next_id = id + 1;
+        id
+    }
+
+    /// `ALTER TABLE ... AUTO_INCREMENT`, upwards only.
+    pub fn raise_next_id(&mut self, next: u64) {
+        self.next_id = self.next_id.max(next);
+    }
+
     /// `INSERT`
     pub fn insert(&mut self, row: Row) -> Result<(), DuplicateEntry> {
         if self.rows.contains_key(&row.id) || self.by_key.contains_key(&row.key) {
@@ -110,6 +128,7 @@ impl Table {
 
     /// `REPLACE`: whatever stood in the way of either index is gone.
     pub fn put(&mut self, row: Row) {
+        self.raise_next_id(row.id + 1);
         if let Some(old) = self.rows.insert(row.id, row) {
             self.by_key.remove(&old.key);
         }
@@ -125,8 +144,9 @@ impl Table {
         }
     }
 
-    /// `TRUNCATE`
+    /// `TRUNCATE`, which numbers rows from 1 again.
     pub fn truncate(&mut self) {
+        self.next_id = 1;
         self.rows.clear();
         self.by_key.clear();
     }
@@ -188,6 +208,18 @@ mod tests {
         assert_eq!(table.insert(row(2, 7, 100)), Ok(()));
         assert_eq!(table.insert(row(4, 7, 100)), Err(DuplicateEntry));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_number_is_given_once_even_if_its_row_never_comes_and_a_truncated_table_forgets_it() {
+        let mut table = Table::default();
+        assert_eq!((table.take_id(), table.take_id()), (1, 2));
+        table.put(row(9, 9, 1));
+        assert_eq!(table.next_id(), 10, "a replicated row raises the counter");
+        table.raise_next_id(5);
+        assert_eq!(table.next_id(), 10, "which never goes down");
+        table.truncate();
+        assert_eq!(table.next_id(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::binlog::{Change, Origin};
 use super::compare::{DigestScope, TableDigest, digests};
 use crate::clock::Clock;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
-use crate::database::{Answer, Database, DatabaseView, Epoch, Receipt};
+use crate::database::{Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, Receipt};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -206,6 +206,23 @@ fn receipt(world: &World, side: Side, open_transactions: u32) -> Option<Receipt>
     Some(Receipt { knocks, untried, undeclared_writers: Vec::new(), rest })
 }
 
+/// What is known beforehand: the controller's own account may do everything here, and strangers are seen.
+fn inspection(world: &World, side: Side) -> Inspection {
+    let trusted = &world.setting.migration.database(side).trusted_accounts;
+    let strangers = world.databases.side(side).strangers.iter();
+    let untrusted = strangers.filter(|(account, _)| !trusted.iter().any(|trusted| trusted.account == *account));
+    let bypasses = untrusted
+        .map(|(account, privilege)| Bypass::Administrator { account: account.clone(), privilege: (*privilege).to_owned() })
+        .collect();
+    Inspection { at: world.now(), missing_privileges: Vec::new(), bypasses }
+}
+
+fn id_space(world: &World, side: Side) -> IdSpace {
+    let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
+    let counter = |table: &super::rows::Table| Counter { next: table.next_id(), highest: table.last_id(), maximum: u64::MAX };
+    IdSpace { counters: tables.map(|(name, table)| (name.clone(), counter(table))).collect() }
+}
+
 impl Database for SimulatedDatabase {
     fn side(&self) -> Side {
         self.side
@@ -213,6 +230,26 @@ impl Database for SimulatedDatabase {
 
     fn look(&self) -> Answer<'_, DatabaseView> {
         Box::pin(self.verb("look", |world, side| Ok(view(world, side))))
+    }
+
+    fn inspect(&self) -> Answer<'_, Inspection> {
+        Box::pin(self.verb("inspect", |world, side| Ok(inspection(world, side))))
+    }
+
+    fn id_space(&self) -> Answer<'_, IdSpace> {
+        Box::pin(self.verb("read the numbers of the rows", |world, side| Ok(id_space(world, side))))
+    }
+
+    fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
+        Box::pin(self.verb("raise the numbers of the next rows", move |world, side| {
+            claim(world, side, epoch)?;
+            for floor in floors {
+                let number = world.setting.table_number(&floor.table.schema, &floor.table.table);
+                let number = number.ok_or_else(|| Problem::NotFound { code: format!("1146, {}", floor.table) })?;
+                world.databases.side_mut(side).tables[number].raise_next_id(floor.next);
+            }
+            Ok(())
+        }))
     }
 
     fn beat(&self, epoch: Epoch) -> Answer<'_, ()> {

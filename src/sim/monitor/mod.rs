@@ -5,6 +5,7 @@
 pub mod calls;
 pub mod rules;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which: `S1` ... `S14`, or `Window` for a reboot outside the maintenance window.
+    /// Which: `S1` ... `S14`, `Window` for a reboot outside the maintenance window, or `Numbers` for a row's number given twice.
     pub rule: String,
     /// When.
     pub at: Timestamp,
@@ -65,6 +66,8 @@ pub struct Monitor {
     pointing: Option<Side>,
     /// A person moved the shadow record, and has not put it back.
     shadow_edited: bool,
+    /// The highest number that each side has given to a row of each table.
+    numbers: BTreeMap<(Side, String), u64>,
 }
 
 impl Monitor {
@@ -82,6 +85,7 @@ impl Monitor {
             first_commit: None,
             pointing,
             shadow_edited: false,
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -188,6 +192,16 @@ impl Monitor {
         if side == self.authoritative {
             self.report("S2", now, format!("{table} was emptied on {side}, where the payments live"));
         }
+    }
+
+    /// A side gave a number to one of the application's rows, whether or not the row was committed.
+    pub fn number_given(&mut self, now: Timestamp, side: Side, table: &str, id: u64) {
+        let other = self.numbers.get(&(side.other(), table.to_owned())).copied().unwrap_or(0);
+        if id <= other {
+            self.report("Numbers", now, format!("{side} gave {id} to a row of {table}, the other side has given {other} before"));
+        }
+        let highest = self.numbers.entry((side, table.to_owned())).or_default();
+        *highest = id.max(*highest);
     }
 
     /// The writer restarts; `in_window` is what the maintenance window says.

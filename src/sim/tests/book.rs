@@ -38,6 +38,7 @@ fn a_rollback_by_the_book_brings_every_payment_back() {
     play.flip((TARGET, 60), (LEGACY, 60));
     play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
     play.wait(10);
+    play.number(Side::Legacy);
     play.open(Side::Legacy);
     play.wait(3600);
     let report = play.world.report(Side::Legacy);

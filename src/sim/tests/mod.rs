@@ -184,6 +184,14 @@ impl Play {
         self.world.kill_connections(side);
     }
 
+    /// Numbers rows above everything that the other side has given.
+    fn number(&mut self, side: Side) {
+        let given: Vec<u64> = self.world.databases.side(side.other()).tables.iter().map(|table| table.next_id()).collect();
+        for (table, next) in self.world.databases.side_mut(side).tables.iter_mut().zip(given) {
+            table.raise_next_id(next);
+        }
+    }
+
     fn open(&mut self, side: Side) {
         let accounts = self.accounts(side);
         self.world.unlock_accounts(side, &accounts);
@@ -215,6 +223,7 @@ impl Play {
         let how = json!({
             "ReplicationTaskArn": reverse, "StartReplicationTaskType": "start-replication", "CdcStartPosition": start.to_string(),
         });
+        self.number(Side::Target);
         self.open(Side::Target);
         self.dms("StartReplicationTask", how);
         self.flip((LEGACY, 60), (TARGET, 60));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LEGACY, Play, START, TARGET, flip, migration, world_with};
 use crate::clock::Clock;
-use crate::database::{Database, Epoch};
+use crate::database::{Database, Epoch, IdFloor};
 use crate::names::{Account, Side};
 use crate::sim::SharedWorld;
 use crate::sim::crash::CrashSwitch;
@@ -100,6 +100,9 @@ async fn a_cutover_in_a_rush_with_long_transactions_loses_nothing() {
         while !target.look().await.expect("a look").markers.contains(&marker) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        let given = legacy.id_space().await.expect("numbers").counters;
+        let floors: Vec<IdFloor> = given.into_iter().map(|(table, counter)| IdFloor { table, next: counter.next }).collect();
+        target.raise_ids(Epoch(1), &floors).await.expect("they are raised");
         target.open_fence(Epoch(1), &accounts).await.expect("it opens");
         {
             let mut world = world.lock().expect("not poisoned");

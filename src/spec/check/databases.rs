@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     a_marker_schema_of_its_own,
     everything_once,
     an_account_in_one_list,
+    trust_is_explained_and_for_others,
     no_system_account,
     credentials_are_named,
     canaries_are_of_declared_accounts,
@@ -161,6 +162,8 @@ fn everything_once(migration: &Migration, findings: &mut Vec<Finding>) {
         repeated(&format!("{path}.schemas"), &database.schemas, findings);
         repeated(&format!("{path}.applicationAccounts"), &database.application_accounts, findings);
         repeated(&format!("{path}.validationAccounts"), &database.validation_accounts, findings);
+        let trusted: Vec<_> = database.trusted_accounts.iter().map(|trusted| trusted.account.clone()).collect();
+        repeated(&format!("{path}.trustedAccounts"), &trusted, findings);
     }
 }
 
@@ -173,6 +176,33 @@ fn an_account_in_one_list(migration: &Migration, findings: &mut Vec<Finding>) {
                 let advice =
                     "give validation an account of its own: the application would write to the target before the cutover";
                 Finding::new(Code::AccountInBothLists, &format!("{path}.validationAccounts[{index}]"), found, accepted, advice)
+            }));
+        }
+    }
+}
+
+/// A fence takes every host row of a declared user, so that trust in one of them would mean nothing.
+fn trust_is_explained_and_for_others(migration: &Migration, findings: &mut Vec<Finding>) {
+    let user = |account: &Account| account.as_str().rsplit_once('@').map_or(account.as_str(), |(user, _)| user).to_owned();
+    for (path, database) in databases(migration) {
+        let declared: BTreeSet<String> = database.all_accounts().iter().map(user).collect();
+        for (index, trusted) in database.trusted_accounts.iter().enumerate() {
+            findings.extend(when(declared.contains(&user(&trusted.account)), || {
+                let found = format!("`{}` has the user of a declared account", trusted.account);
+                let accepted = "an account that the fence is not meant to shut out";
+                let advice = "remove it from one of the lists: a fence shuts out a declared user, from wherever it comes";
+                Finding::new(
+                    Code::TrustedAndDeclared,
+                    &format!("{path}.trustedAccounts[{index}].account"),
+                    found,
+                    accepted,
+                    advice,
+                )
+            }));
+            findings.extend(when(trusted.why.trim().is_empty(), || {
+                let advice = "say why this account does not write while the fence is closed, or remove it";
+                let path = format!("{path}.trustedAccounts[{index}].why");
+                Finding::new(Code::EmptyText, &path, "an empty reason".to_owned(), "a sentence for whoever approves", advice)
             }));
         }
     }
