@@ -84,8 +84,9 @@ async fn rest_for(session: &mut Session, clock: &Clock, end: Option<BinlogPositi
     }
 }
 
-/// Transactions of the declared accounts are counted by the look; these are everybody else's. The server shows its list of
-/// transactions up to a tenth of a second late, so that only those count whose connection is still there.
+/// Transactions of the declared accounts are counted by the look; these are everybody else's. The server renews its list of
+/// transactions only where it was not asked for a tenth of a second: whose connection has gone is gone, and whoever began while
+/// the fence closed shows in the next pass, as long as the position is not final; his commit moves the log.
 async fn undeclared_writers(session: &mut Session, declared: &DatabaseSpec) -> Result<Vec<String>, Problem> {
     let declared = users(&declared.all_accounts());
     let open = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx \

@@ -117,6 +117,10 @@ fn case_of(gate: Gate) -> Case {
         ReverseProven => case(at(Phase::CutOver), |story| story.facts.markers.clear(), None),
         ReverseHealthy => case(at(Phase::CutOver), |story| fail(story, Direction::Reverse), blind!(Dms)),
         ReverseLag => case(at(Phase::CutOver), |story| story.world.lagging = true, blind!(Legacy)),
+        ReverseLogKept => {
+            let open = at(Phase::CutOver);
+            case(open, |story| story.world.log = Log::PendingReboot, blind!(Target))
+        }
         WindowPassed => {
             let mut open = at(Phase::CutOver);
             open.now = open.facts.entered[&Rung::Observing] + SignedDuration::from_hours(48);

@@ -1,11 +1,12 @@
 //! What is published: whole from the first pass, in a fixed order, by kstatus's rules, readable.
 
 use bascule::clock::after;
+use bascule::database::BinlogPosition;
 use bascule::migration::approvals::cutover_digest;
 use bascule::migration::derive::{Backstage, derive};
-use bascule::migration::gates::Scene;
+use bascule::migration::gates::{Gate, Scene};
 use bascule::migration::ladder::Rung;
-use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
+use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus, RollbackLimit};
 use bascule::spec::Phase;
 use jiff::SignedDuration;
 
@@ -13,7 +14,7 @@ use super::common::Story;
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door};
 
-const ORDER: [ConditionType; 11] = [
+const ORDER: [ConditionType; 12] = [
     ConditionType::Ready,
     ConditionType::Reconciling,
     ConditionType::Stalled,
@@ -24,6 +25,7 @@ const ORDER: [ConditionType; 11] = [
     ConditionType::Consistent,
     ConditionType::Routed,
     ConditionType::Fenced,
+    ConditionType::FenceProven,
     ConditionType::RollbackReady,
 ];
 
@@ -144,8 +146,20 @@ fn the_way_back_is_promised_no_longer_than_the_window_and_the_binary_log_last() 
     story.migration.spec.observation.window = serde_json::from_str("\"96h\"").expect("a period");
     let until = status(&story).rollback.possible_until.expect("it is possible");
     assert!(until < after(began, std::time::Duration::from_secs(96 * 3600)), "the log is purged before the window ends");
+    assert_eq!(status(&story).rollback.limited_by, Some(RollbackLimit::BinlogPurge), "and it says which");
     story.world.blind.insert(Blind::Target);
     assert_eq!(status(&story).rollback.possible_until, None, "nobody knows how long the log is kept");
+}
+
+#[test]
+fn a_reverse_position_older_than_the_oldest_log_is_no_way_back() {
+    let mut story = Story::resting(Phase::CutOver);
+    assert!(status(&story).rollback.ready);
+    story.facts.reverse_started = None;
+    story.facts.reverse_start = Some(BinlogPosition { file: "mysql-bin.000000".into(), offset: 4 });
+    let rollback = status(&story).rollback;
+    assert!(!rollback.ready && rollback.reasons[0].contains("oldest binary log"), "{rollback:?}");
+    assert!(!story.judge(Gate::ReverseLogKept).is_open(), "and none is begun");
 }
 
 #[test]
