@@ -327,7 +327,7 @@ impl<'a> Stage<'a> {
     async fn turn(&mut self) -> Option<Report> {
         let wish =
             Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
-        match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
+        match AssertUnwindSafe(Box::pin(self.pass(&wish))).catch_unwind().await {
             Ok(report) => {
                 self.passes += 1;
                 Some(report)
