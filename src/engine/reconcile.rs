@@ -173,7 +173,8 @@ impl Reconciler {
     }
 
     async fn look(&self, migration: &Migration, facts: &Facts) -> Observation {
-        look(self.eyes(), migration, facts).await
+        // A look and an action are deep futures: on the heap they leave room on the stack of whoever runs the pass.
+        Box::pin(look(self.eyes(), migration, facts)).await
     }
 
     fn eyes(&self) -> Eyes<'_> {
@@ -227,7 +228,8 @@ impl Reconciler {
             if let Some(fact) = act::fact_before(action) {
                 self.journal.record(self.clock.now(), wish.generation, fact)?;
             }
-            let result = act::act(self.eyes(), &wish.migration, action, self.journal.facts().writes_are_paused()).await;
+            let paused = self.journal.facts().writes_are_paused();
+            let result = Box::pin(act::act(self.eyes(), &wish.migration, action, paused)).await;
             let outcome = match &result {
                 Ok(_) => Outcome::Done(action.to_string()),
                 Err(fault) => Outcome::Failed(fault.to_string()),

@@ -344,7 +344,7 @@ impl<'a> Stage<'a> {
         self.let_it_happen(rung);
         let wish =
             Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
-        match AssertUnwindSafe(self.pass(&wish)).catch_unwind().await {
+        match AssertUnwindSafe(Box::pin(self.pass(&wish))).catch_unwind().await {
             Ok(report) => {
                 self.passes += 1;
                 Some(report)
