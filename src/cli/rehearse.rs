@@ -234,7 +234,10 @@ fn steps(pause: &PauseSplit) -> String {
 fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
     say(
         "servers",
-        format!("two of MariaDB {}, {} connections, {} payments/s", lab.server, lab.connections, lab.payments_per_second),
+        format!(
+            "two of MariaDB {}, {} connections, {} payments/s while a switch was near",
+            lab.server, lab.connections, lab.payments_per_second
+        ),
     );
     for replaced in &lab.replaced {
         say("in this lab", replaced.clone());

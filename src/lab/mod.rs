@@ -27,7 +27,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use self::bridge::{Bridge, Mishap};
-use self::customers::{Book, Customers, Shop, Switch};
+use self::customers::{Book, Customers, Hours, Shop, Switch};
 use self::derive::{LabSpec, account_file, derive};
 use self::held::Holding;
 use self::mover::Trouble;
@@ -51,8 +51,11 @@ use crate::spec::{Migration, Period};
 
 /// Connections of the application, as the fence was measured with.
 const CONNECTIONS: u32 = 32;
-/// Payments a second of all customers together: ten times what two small servers notice.
+/// Payments a second of all customers together while a switch is near: each is five milliseconds from the next, so that a
+/// pause is measured and not guessed.
 const PAYMENTS_PER_SECOND: u32 = 200;
+/// The same in the weeks before: what even a machine with twenty other things to do can replicate.
+const QUIET_PAYMENTS_PER_SECOND: u32 = 40;
 /// Resolvers of the customers. The real Internet has many more: with few, the first customer to hear of a flip is late.
 const RESOLVERS: usize = 4_096;
 /// The longest that both sides' rows may take to agree once nobody writes: a minute, on a machine of any speed.
@@ -125,6 +128,7 @@ impl Lab {
             accounts: spec.migration.spec.legacy.database.application_accounts.iter().map(credentials_of).collect(),
             schema: schema::schema(&spec.migration).to_owned(),
             connections: CONNECTIONS,
+            quiet_per_second: QUIET_PAYMENTS_PER_SECOND,
             per_second: PAYMENTS_PER_SECOND,
         };
         let busy_table = crate::names::TableName::new(shop.schema.clone(), schema::PAYMENTS);
@@ -148,6 +152,13 @@ impl Lab {
             self.held.push(holding);
         }
         _ = self.mishaps.send(mishap);
+    }
+
+    /// Customers become quieter, or hurry.
+    pub fn turn(&self, hours: Hours) {
+        if let Some(customers) = &self.customers {
+            customers.turn(hours);
+        }
     }
 
     /// A side's database, as the controller reaches it.

@@ -33,7 +33,7 @@ pub struct LabReport {
     pub server: String,
     /// Connections of the application.
     pub connections: u32,
-    /// Payments a second, of all of them together, while nobody was in their way.
+    /// Payments a second, of all of them together, while a switch was near and nobody in their way.
     pub payments_per_second: u32,
     /// What the lab's spec has that the operator's has not.
     pub replaced: Vec<String>,

@@ -21,6 +21,7 @@ use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
 use crate::journal::{Entry, Event, HISTORY_PAGE, Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
+use crate::lab::customers::Hours;
 use crate::lab::report::LabReport;
 use crate::lab::{Lab, LabError};
 use crate::migration::facts::{Fact, Latch};
@@ -412,9 +413,11 @@ impl<'a> Stage<'a> {
         SignedDuration::from_secs(self.rng.i64(-50..=50))
     }
 
-    /// What is due on this rung happens to the lab.
+    /// What is due on this rung happens to the lab, and its customers hurry as soon as a switch may come.
     fn let_it_happen(&mut self, rung: Rung) {
         let Some(lab) = &mut self.lab else { return };
+        let may_switch = self.journal.facts().reached.contains_key(&Phase::RollbackArmed);
+        lab.turn(if may_switch { Hours::Rush } else { Hours::Quiet });
         let due = self.mishaps.extract_if(.., |(at, _)| *at == rung);
         for (_, mishap) in due {
             lab.happen(mishap);

@@ -121,6 +121,7 @@ impl Bench {
                 .collect(),
             schema: schema::schema(&self.migration).to_owned(),
             connections: CONNECTIONS,
+            quiet_per_second: per_second,
             per_second,
         };
         Customers::open(&shop, 1)

@@ -33,7 +33,9 @@ pub struct Shop {
     pub schema: String,
     /// Connections, each with a payment at a time.
     pub connections: u32,
-    /// Payments a second, of all together, while nobody is in anybody's way.
+    /// Payments a second, of all together, while nobody is in anybody's way, on a quiet day.
+    pub quiet_per_second: u32,
+    /// The same in a rush.
     pub per_second: u32,
 }
 
@@ -47,8 +49,12 @@ impl Shop {
     }
 
     /// The time that one connection leaves between two payments.
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1) * self.connections / self.per_second.max(1)
+    fn interval(&self, hours: Hours) -> Duration {
+        let per_second = match hours {
+            Hours::Quiet => self.quiet_per_second,
+            Hours::Rush | Hours::Closing => self.per_second,
+        };
+        Duration::from_secs(1) * self.connections / per_second.max(1)
     }
 }
 
@@ -57,14 +63,18 @@ impl Shop {
 pub struct Customers {
     /// What they were told.
     pub book: Arc<Book>,
-    closing: watch::Sender<Hours>,
+    hours: watch::Sender<Hours>,
     payers: JoinSet<()>,
 }
 
-/// Whether the shop is open.
+/// How busy the shop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hours {
-    Open,
+pub enum Hours {
+    /// A quiet day.
+    Quiet,
+    /// Everybody pays.
+    Rush,
+    /// Nobody begins a payment.
     Closing,
 }
 
@@ -72,19 +82,24 @@ impl Customers {
     /// The shop opens.
     pub fn open(shop: &Shop, seed: u64) -> Self {
         let book = Arc::new(Book::new());
-        let (closing, hours) = watch::channel(Hours::Open);
+        let (turning, hours) = watch::channel(Hours::Rush);
         let mut payers = JoinSet::new();
         for number in 0..shop.connections {
             let rng = fastrand::Rng::with_seed(seed ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             payers.spawn(Payer::new(number, shop.clone(), Arc::clone(&book), rng).pay_on(hours.clone()));
         }
-        Self { book, closing, payers }
+        Self { book, hours: turning, payers }
+    }
+
+    /// It becomes quieter, or busier.
+    pub fn turn(&self, hours: Hours) {
+        self.hours.send_if_modified(|now| std::mem::replace(now, hours) != hours);
     }
 
     /// The shop closes: every payment that was begun is brought to its end, and nothing is begun.
     pub async fn close(mut self) -> Arc<Book> {
         // Nobody listens any more where every payer has died, which the book would show.
-        _ = self.closing.send(Hours::Closing);
+        _ = self.hours.send(Hours::Closing);
         while self.payers.join_next().await.is_some() {}
         self.book
     }

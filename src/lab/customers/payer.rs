@@ -65,10 +65,14 @@ impl Payer {
 
     /// Pays until the shop closes.
     pub(super) async fn pay_on(mut self, hours: watch::Receiver<Hours>) {
-        while *hours.borrow() == Hours::Open {
+        loop {
+            let now = *hours.borrow();
+            if now == Hours::Closing {
+                break;
+            }
             let payment = self.next();
             self.pay(payment).await;
-            let interval = self.shop.interval();
+            let interval = self.shop.interval(now);
             tokio::time::sleep(interval.mul_f64(0.5 + self.rng.f64())).await;
         }
         if let Some((_, connection)) = self.connection.take() {
