@@ -163,7 +163,8 @@ impl Reconciler {
     }
 
     async fn look(&self, migration: &Migration, facts: &Facts) -> Observation {
-        look(self.eyes(), migration, facts).await
+        // Boxed: a look is the largest of all futures, and each of its callers would carry it on the stack.
+        Box::pin(look(self.eyes(), migration, facts)).await
     }
 
     fn eyes(&self) -> Eyes<'_> {
