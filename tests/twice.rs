@@ -218,6 +218,10 @@ impl Stage {
     /// Once as planned, and once more, dying after the write. What was learnt is lost both times.
     async fn do_twice(&mut self, action: &Action, paused: bool) {
         self.done_twice.extend(kind(action));
+        if let Action::Fence(FenceAction::Close { side, .. }) = action {
+            // A payment under way is ended, and its number with it.
+            self.world().databases.side_mut(*side).take_id(0);
+        }
         let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
         let comparer = self.comparer();

@@ -121,11 +121,12 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let wanted = wanted(migration, facts, eyes.glance, at);
     let limit = if facts.writes_are_paused() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
-    let databases = async {
+    // Boxed, because a look is one of many futures inside its caller's.
+    let databases = Box::pin(async {
         beat(eyes, migration, facts).await;
         let views = async { tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target)) };
-        tokio::join!(views, inspect(eyes, migration, facts))
-    };
+        tokio::join!(views, Box::pin(inspect(eyes, migration, facts)))
+    });
     let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
         ReplicationSighting::unknown(migration, why)
     });
