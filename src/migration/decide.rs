@@ -380,9 +380,10 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
     // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
     let explained = steps.waiting.iter().any(|wait| !goes_on_beside(wait));
-    let takes_its_time = |gate: &Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
-    let unhurried = closed(judged).any(|gate| takes_its_time(&gate));
-    let arriving = closed(judged).any(|gate| !takes_its_time(&gate) && !(unhurried && is_lag(gate)));
+    let takes_its_time = |gate: Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
+    let unhurried = closed(judged).any(takes_its_time);
+    let is_explained = |gate: Gate| takes_its_time(gate) || (unhurried && is_lag(gate));
+    let arriving = closed(judged).any(|gate| !is_explained(gate));
     let held = !steps.blocked.is_empty();
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
 }
