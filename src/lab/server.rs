@@ -1,5 +1,4 @@
-//! A real server of our own, MariaDB or MySQL: installed, started, killed and started again in a temporary directory, on a
-//! free port.
+//! A real server of our own, MariaDB or MySQL: installed, started, killed and started again in a temporary directory.
 
 use std::ffi::OsString;
 use std::fs;

@@ -13,6 +13,7 @@ use bascule::mysql::database::MySqlDatabase;
 use bascule::names::{MarkerId, Side};
 use bascule::spec::{CanaryEndpoint, Migration};
 use mysql_async::prelude::Queryable;
+use tokio::task::JoinSet;
 
 use super::house::{FIRST, House};
 
@@ -133,7 +134,8 @@ async fn a_stranger_s_open_write_is_named_and_his_commits_are_unrest() {
     stranger.query_drop("ROLLBACK").await.expect("it ends");
     let stop = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&stop);
-    let writer = tokio::spawn(async move {
+    let mut writer = JoinSet::new();
+    writer.spawn(async move {
         while !ended.load(Ordering::SeqCst) {
             stranger.query_drop("INSERT INTO payments.payments (reference) VALUES ('by hand')").await.expect("a row");
         }
@@ -141,7 +143,7 @@ async fn a_stranger_s_open_write_is_named_and_his_commits_are_unrest() {
     // He writes all the time: sooner or later a look falls between two of his commits.
     while !matches!(receipt(&house.look().await).rest, Rest::Moved { .. }) {}
     stop.store(true, Ordering::SeqCst);
-    writer.await.expect("he stops");
+    writer.join_next().await.expect("he was there").expect("he stops");
     // Once he has stopped, the log rests.
     while shortfall(&house.look().await, &house.accounts(), Proof::AtRest).is_some() {
         tokio::time::sleep(PASS).await;
