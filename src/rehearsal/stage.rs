@@ -1,5 +1,7 @@
 //! One rehearsal: the world, the controller, the operator, and what happens when the controller is killed.
 
+mod conclusion;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,8 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::kills::Killer;
 pub use super::kills::{Kill, Killed};
 use super::operator::{Operator, Scenario};
-use super::pause::{PauseSplit, split};
-use super::timeline::{Moment, PhaseEntry, Timeline, Who};
+use super::timeline::{Moment, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Busy, Clock, after, elapsed};
@@ -19,12 +20,11 @@ use crate::database::Database;
 use crate::engine::cadence::Cadence;
 use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
-use crate::journal::{Entry, Event, HISTORY_PAGE, Journal, JournalPlace};
+use crate::journal::{Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
 use crate::lab::customers::Hours;
-use crate::lab::report::LabReport;
 use crate::lab::{Lab, LabError};
-use crate::migration::facts::{Fact, Latch};
+use crate::migration::facts::Latch;
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
@@ -528,106 +528,6 @@ impl<'a> Stage<'a> {
             tell(moment);
         }
         self.told = self.timeline.moments.len();
-    }
-
-    fn conclude(
-        self,
-        begins: Timestamp,
-        status: Option<MigrationStatus>,
-        ended: bool,
-        places: u64,
-        lab: Option<LabReport>,
-    ) -> Rehearsed {
-        let now = self.clock.now();
-        let authoritative = self.authoritative();
-        let outcome = match status.as_ref().and_then(|status| status.phase) {
-            Some(phase) if ended => phase.to_string(),
-            _ => "Stuck".to_owned(),
-        };
-        let history = history(&self.journal);
-        let (report, pauses) = {
-            let mut world = self.world();
-            world.advance(now);
-            if !ended {
-                world.monitor.report(
-                    "L1",
-                    now,
-                    format!("the story never ended; last: {}", status.as_ref().map_or("", |status| &status.summary)),
-                );
-            }
-            let switches = match &lab {
-                Some(lab) => lab.switches.iter().map(|switch| (switch.to, switch.last_at, switch.first_at)).collect(),
-                None => [Side::Target, Side::Legacy]
-                    .into_iter()
-                    .filter_map(|side| world.customers.switch_to(side).map(|(last, first)| (side, last, first)))
-                    .collect::<Vec<_>>(),
-            };
-            let pauses: Vec<PauseSplit> =
-                switches.into_iter().map(|(to, last, first)| split(&history, to, last, first)).collect();
-            if let Some(lab) = &lab {
-                judge_switches(&mut world, lab, authoritative, now);
-            }
-            (world.report(authoritative), pauses)
-        };
-        let pause = |side| pauses.iter().rev().find(|pause| pause.towards == side).map(|pause| pause.seconds);
-        let verdict = Verdict {
-            migration: self.name,
-            scenario: self.request.scenario,
-            seed: self.request.seed,
-            faults: self.request.faults.clone(),
-            outcome,
-            phases: phases_reached(&history),
-            attempts: self.attempts,
-            payments: lab.as_ref().map_or(report.payments, |lab| lab.payments),
-            write_pause_seconds: pause(Side::Target),
-            rollback_write_pause_seconds: pause(Side::Legacy),
-            pauses,
-            simulated_seconds: elapsed(begins, now).as_secs(),
-            passes: self.passes,
-            controller_starts: self.starts,
-            aws_calls: report.aws_calls,
-            faults_injected: report.faults_injected,
-            violations: report.violations,
-            lab,
-        };
-        Rehearsed { verdict, timeline: self.timeline, places, killed: self.killer.into_killed(), status }
-    }
-}
-
-/// Everything that the journal has.
-fn history(journal: &Journal) -> Vec<Entry> {
-    let mut history = Vec::new();
-    let mut after = 0;
-    while let Ok(entries) = journal.history(after, HISTORY_PAGE) {
-        let Some(last) = entries.last() else { break };
-        after = last.seq.0;
-        history.extend(entries);
-    }
-    history
-}
-
-/// Every phase as the journal has it, several at once if one look reached them.
-fn phases_reached(history: &[Entry]) -> Vec<PhaseEntry> {
-    let reached = history.iter().filter_map(|entry| match &entry.event {
-        Event::Fact(Fact::Reached { phase }) => Some(PhaseEntry { phase: *phase, entered_at: entry.at }),
-        _ => None,
-    });
-    reached.collect()
-}
-
-/// S1 with real servers: customers are the witnesses. One side says yes, then the other; each further change means that both
-/// were open.
-fn judge_switches(world: &mut World, lab: &LabReport, authoritative: Side, now: Timestamp) {
-    let expected: &[Side] = match authoritative {
-        Side::Target => &[Side::Target],
-        Side::Legacy => &[Side::Target, Side::Legacy],
-    };
-    let seen: Vec<Side> = lab.switches.iter().map(|switch| switch.to).collect();
-    if !expected.starts_with(&seen) {
-        world.monitor.report("S1", now, format!("customers were told yes by one side after the other: {seen:?}"));
-    }
-    if lab.left_behind > 0 {
-        world.monitor.report("S2", now, format!("{} rows are not on {authoritative}", lab.left_behind));
     }
 }
 
