@@ -25,7 +25,7 @@ const SELDOM_BEATS: Duration = Duration::from_secs(150);
 /// Writes nothing to either.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 equal; 1 something differs; 2 usage, or a bad spec; 3 it could not be found out (a server does not answer, rows kept changing)."
+    after_help = "Exit codes: 0 equal; 1 something differs; 2 a bad spec; 3 it could not be found out (a server does not answer, rows kept changing); 64 wrong usage."
 )]
 pub struct ParityArgs {
     /// The Migration file.

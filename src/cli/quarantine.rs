@@ -16,7 +16,7 @@ use crate::parity::server::servers;
 /// These are the rows that the other side lacks, or holds with other values.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 every row at risk is saved; 1 some tables could not be saved; 2 usage, or a bad spec; 3 it could not be found out, and nothing may be given up."
+    after_help = "Exit codes: 0 every row at risk is saved; 1 some tables could not be saved; 2 a bad spec; 3 it could not be found out, and nothing may be given up; 64 wrong usage."
 )]
 pub struct QuarantineArgs {
     /// The Migration file.

@@ -23,7 +23,7 @@ use crate::spec::period::spoken;
 /// Play a migration from end to end against the stand-in world, in virtual time.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad, or --databases names servers that are not installed; 2 usage."
+    after_help = "Exit codes: 0 the story came to its end and nothing was broken; 1 it did not, or an invariant broke, or the spec is bad, or --databases names servers that are not installed; 64 wrong usage."
 )]
 pub struct RehearseArgs {
     /// The Migration file. Its `phase` is where the rehearsed operator would begin anyway, so it is not looked at.

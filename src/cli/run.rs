@@ -20,7 +20,7 @@ use crate::spec::Period;
 /// Keep migrations as their files ask, until told to stop.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "SIGTERM and SIGINT finish the step that was begun and exit with 0.\nExit codes: 0 stopped; 1 could not start; 2 usage."
+    after_help = "SIGTERM and SIGINT finish the step that was begun and exit with 0.\nExit codes: 0 stopped; 1 could not start; 64 wrong usage."
 )]
 pub struct RunArgs {
     /// A Migration file, or a directory of them (a mounted ConfigMap is fine).

@@ -10,7 +10,7 @@ use crate::names::MigrationName;
 
 /// Ask a running bascule.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 answered; 1 no answer; 2 usage.")]
+#[command(after_help = "Exit codes: 0 answered; 1 no answer; 64 wrong usage.")]
 pub struct StatusArgs {
     /// The migration; all of them without it.
     name: Option<String>,

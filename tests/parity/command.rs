@@ -185,7 +185,7 @@ async fn quarantine_saves_exactly_the_rows_that_the_other_side_lacks_and_writes_
 }
 
 #[test]
-fn a_bad_spec_is_usage_and_missing_credentials_are_not_found_out() {
+fn a_bad_spec_missing_credentials_and_wrong_usage_are_told_apart() {
     let directory = tempfile::tempdir().expect("a directory");
     let spec = directory.path().join("two_servers.yaml");
     std::fs::write(&spec, TWO_SERVERS.replace("env: TWO_SERVERS", "env: NOT_THERE")).expect("written");
@@ -198,5 +198,5 @@ fn a_bad_spec_is_usage_and_missing_credentials_are_not_found_out() {
     );
     std::fs::write(&spec, "kind: Migration\n").expect("written");
     assert_eq!(bascule(&spec, &[]).status.code(), Some(2));
-    assert_eq!(bascule(&spec, &["--no-such-option"]).status.code(), Some(2));
+    assert_eq!(bascule(&spec, &["--no-such-option"]).status.code(), Some(64));
 }
