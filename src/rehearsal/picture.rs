@@ -180,16 +180,19 @@ fn draw(svg: &mut String, stretch: &Stretch, y: f64) {
 
 fn phases(svg: &mut String, rehearsed: &Rehearsed, edges: &[(Timestamp, f64)], bottom: f64) {
     let mut taken = [f64::MIN; 2];
+    let right = edges.last().map_or(LEFT, |(_, x)| *x);
     for entry in &rehearsed.verdict.phases {
         let x = place(edges, entry.entered_at);
+        let letters = 7.0 * entry.phase.name().len() as f64;
+        // A word that would run out of the picture ends at its line instead.
+        let (from, anchor, text_x) = if x + letters > right { (x - letters, "end", x - 2.0) } else { (x, "start", x + 2.0) };
         // Two rows, so that neighbours do not write over each other.
-        let row = usize::from(taken[0] > x);
-        taken[row] = x + 7.0 * entry.phase.name().len() as f64;
+        let row = usize::from(taken[0] > from);
+        taken[row] = from + letters;
         let y = if row == 0 { 68.0 } else { 82.0 };
         svg.push_str(&format!(
-            "<line class=\"edge\" x1=\"{x:.1}\" y1=\"{:.0}\" x2=\"{x:.1}\" y2=\"{bottom:.0}\"/><text class=\"phase\" x=\"{:.1}\" y=\"{y}\">{}</text>\n",
+            "<line class=\"edge\" x1=\"{x:.1}\" y1=\"{:.0}\" x2=\"{x:.1}\" y2=\"{bottom:.0}\"/><text class=\"phase\" text-anchor=\"{anchor}\" x=\"{text_x:.1}\" y=\"{y}\">{}</text>\n",
             y + 4.0,
-            x + 2.0,
             entry.phase
         ));
     }
