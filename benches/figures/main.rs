@@ -72,7 +72,7 @@ impl Sizes {
 
 fn main() {
     let sizes = if std::env::args().any(|argument| argument == "--bench") { Sizes::WHOLE } else { Sizes::SMALL };
-    // BASCULE_BENCH_ONLY=parity or =lab measures that alone; BASCULE_BENCH_ROWS=5000000 and BASCULE_BENCH_PAUSES=20 are the
+    // BASCULE_BENCH_ONLY=parity, =lab or =loop measures that alone; BASCULE_BENCH_ROWS=5000000 and BASCULE_BENCH_PAUSES=20 are the
     // sizes that are promised.
     let only = std::env::var("BASCULE_BENCH_ONLY").unwrap_or_default();
     let wanted = |part: &str| only.is_empty() || only == part;
@@ -84,7 +84,7 @@ fn main() {
         let pauses = size("BASCULE_BENCH_PAUSES").unwrap_or(sizes.lab.pauses);
         lab::lab(&migration, lab::Rounds { pauses, ..sizes.lab });
     }
-    if !only.is_empty() {
+    if !wanted("loop") {
         return;
     }
     forward_rehearsal(&migration, sizes);
