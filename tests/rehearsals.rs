@@ -14,6 +14,11 @@ use bascule::sim::profile::FaultProfile;
 use bascule::spec::load::load;
 use bascule::spec::{Migration, Phase};
 
+#[path = "common/ended.rs"]
+mod ended;
+
+use ended::end_state;
+
 const SCENARIOS: [Scenario; 3] = [Scenario::Forward, Scenario::Rollback, Scenario::Abort];
 
 fn payments() -> Migration {
@@ -37,20 +42,6 @@ fn calm(scenario: Scenario, seed: u64) -> Request {
 
 fn play(migration: &Migration, request: &Request) -> Rehearsed {
     rehearse(migration, request, &mut |_| {})
-}
-
-/// Everything that must be the same however often the controller was killed on the way.
-fn end_state(rehearsed: &Rehearsed) -> [String; 7] {
-    let status = rehearsed.status.as_ref().expect("something was published");
-    [
-        format!("{:?}", status.phase),
-        status.rung.to_string(),
-        status.legacy_writes.clone(),
-        status.target_writes.clone(),
-        status.public_dns.clone(),
-        status.forward.task.clone(),
-        status.reverse.task.clone(),
-    ]
 }
 
 #[test]

@@ -126,19 +126,8 @@ fn too_big_to_fold(course: &Course<'_>, subject: &Subject, why: &str, estimated_
          target; give it a primary key, or raise validation.parity.maxRowsWithoutKey ({})",
         course.rules.max_rows_without_key
     );
-    TableReport {
-        table: subject.tables[0].name.to_string(),
-        verdict: Verdict::Unknown,
-        rows: [0, 0],
-        declared_rows: [0, 0],
-        differing: 0,
-        arrived: 0,
-        in_flight: 0,
-        sample: Vec::new(),
-        notes: vec![note],
-        began,
-        finished: course.clock.now(),
-    }
+    let unread = TableReport::unread(&subject.tables[0].name, Verdict::Unknown, &note, course.clock.now());
+    TableReport { began, ..unread }
 }
 
 async fn by_key(

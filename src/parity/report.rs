@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::MigrationName;
+use crate::names::{MigrationName, TableName};
 
 /// The result of one comparison of two databases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -183,6 +183,23 @@ impl Report {
 }
 
 impl TableReport {
+    /// Of a table of which no row counts, and why.
+    pub fn unread(table: &TableName, verdict: Verdict, why: &str, now: Timestamp) -> Self {
+        Self {
+            table: table.to_string(),
+            verdict,
+            rows: [0, 0],
+            declared_rows: [0, 0],
+            differing: 0,
+            arrived: 0,
+            in_flight: 0,
+            sample: Vec::new(),
+            notes: vec![why.to_owned()],
+            began: now,
+            finished: now,
+        }
+    }
+
     /// What is not equal, in a sentence.
     fn complaint(&self) -> String {
         let Self { table, differing, in_flight, .. } = self;

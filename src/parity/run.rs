@@ -164,13 +164,13 @@ async fn one(
     let now = request.clock.now();
     let (legacy, target) = match sides {
         [Some(legacy), Some(target)] => (legacy, target),
-        [Some(_), None] => return unread(name, Verdict::Differs, "the table is on legacy only", now),
-        [None, _] => return unread(name, Verdict::Differs, "the table is on target only", now),
+        [Some(_), None] => return TableReport::unread(name, Verdict::Differs, "the table is on legacy only", now),
+        [None, _] => return TableReport::unread(name, Verdict::Differs, "the table is on target only", now),
     };
     let subject = match subject(request.migration, legacy, target) {
         Ok(subject) => subject,
-        Err(unlike @ Unlike::Columns { .. }) => return unread(name, Verdict::Differs, &unlike.to_string(), now),
-        Err(unlike @ Unlike::Unknown { .. }) => return unread(name, Verdict::Unknown, &unlike.to_string(), now),
+        Err(unlike @ Unlike::Columns { .. }) => return TableReport::unread(name, Verdict::Differs, &unlike.to_string(), now),
+        Err(unlike @ Unlike::Unknown { .. }) => return TableReport::unread(name, Verdict::Unknown, &unlike.to_string(), now),
     };
     let shape_digest = digest(&(&legacy.columns, &legacy.key, &target.columns, &target.key));
     let resumed =
@@ -199,26 +199,9 @@ async fn one(
         Ok(report) => report,
         Err(Fault { problem: Problem::NotFound { code }, attempted }) => {
             let why = format!("{attempted}: the table is gone ({code}); it was there when the comparison began");
-            unread(name, Verdict::Unknown, &why, request.clock.now())
+            TableReport::unread(name, Verdict::Unknown, &why, request.clock.now())
         }
-        Err(fault) => unread(name, Verdict::Unknown, &fault.to_string(), request.clock.now()),
-    }
-}
-
-/// The report of a table of which no row counts.
-fn unread(name: &TableName, verdict: Verdict, why: &str, now: Timestamp) -> TableReport {
-    TableReport {
-        table: name.to_string(),
-        verdict,
-        rows: [0, 0],
-        declared_rows: [0, 0],
-        differing: 0,
-        arrived: 0,
-        in_flight: 0,
-        sample: Vec::new(),
-        notes: vec![why.to_owned()],
-        began: now,
-        finished: now,
+        Err(fault) => TableReport::unread(name, Verdict::Unknown, &fault.to_string(), request.clock.now()),
     }
 }
 

@@ -13,6 +13,8 @@ use bascule::sim::profile::FaultProfile;
 use bascule::spec::Migration;
 use bascule::spec::load::load;
 
+use crate::ended::end_state;
+
 fn migration() -> Migration {
     let text = include_bytes!("../../manifests/base/payments.yaml");
     load("payments.yaml", text).expect("the example is valid").migration.into_inner()
@@ -72,20 +74,6 @@ fn assert_nothing_is_left_of_what_was_held(verdict: &Verdict, side: Side) {
 
 fn count(rehearsed: &Rehearsed, what: &str) -> usize {
     rehearsed.timeline.moments.iter().filter(|moment| moment.what.contains(what)).count()
-}
-
-/// What a journey leaves behind.
-fn end_state(rehearsed: &Rehearsed) -> [String; 7] {
-    let status = rehearsed.status.as_ref().expect("something was published");
-    [
-        format!("{:?}", status.phase),
-        status.rung.to_string(),
-        status.legacy_writes.clone(),
-        status.target_writes.clone(),
-        status.public_dns.clone(),
-        status.forward.task.clone(),
-        status.reverse.task.clone(),
-    ]
 }
 
 #[test]
