@@ -72,8 +72,8 @@ impl Sizes {
 
 fn main() {
     let sizes = if std::env::args().any(|argument| argument == "--bench") { Sizes::WHOLE } else { Sizes::SMALL };
-    // BASCULE_BENCH_ONLY=parity, =lab or =loop measures that alone; BASCULE_BENCH_ROWS=5000000 and BASCULE_BENCH_PAUSES=20 are the
-    // sizes that are promised.
+    // BASCULE_BENCH_ONLY=parity, =lab or =loop measures that alone; BASCULE_BENCH_ROWS=5000000 and BASCULE_BENCH_PAUSES=20 are
+    // the sizes that are promised.
     let only = std::env::var("BASCULE_BENCH_ONLY").unwrap_or_default();
     let wanted = |part: &str| only.is_empty() || only == part;
     let migration = migration(PAYMENTS);
