@@ -1,6 +1,7 @@
 //! bascule: moves a live payment system between two databases, and brings it back.
 
 pub mod aws;
+pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod controllers;

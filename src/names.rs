@@ -62,6 +62,8 @@ text_names! {
     Account;
     /// The id of one marker row, unique for migration, attempt and purpose.
     MarkerId;
+    /// The name of a check, as the spec gives it: a DNS label.
+    CheckName;
     /// SHA-256 of the cutover plan that an approver saw, in hexadecimal.
     PlanDigest;
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 19] = [
     "names",
     "sighting",
     "fault",
@@ -14,6 +14,7 @@ const FLOORS: [&str; 18] = [
     "spec",
     "mysql",
     "parity",
+    "checks",
     "sim",
     "aws",
     "controllers",

@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod check;
+pub mod checks;
 pub mod code;
 mod database;
 mod dns;
@@ -29,6 +30,7 @@ use crate::names::{
     TargetGroupArn, TaskIdentifier,
 };
 
+pub use checks::Checks;
 pub use database::{Canary, CanaryEndpoint, CredentialsFrom, DatabaseSpec, Tls, TrustedAccount};
 pub use dns::{ARecord, AliasRecord, CnameRecord, Destination, Dns, PublicRecord, ShadowRecord};
 pub use parity::{Columns, Ledger, Normalised, Parity, Rule};
@@ -101,6 +103,9 @@ pub struct Spec {
     /// What has to be proven before the rollback is armed.
     #[serde(default)]
     pub validation: Validation,
+    /// What has to be proven by looking: pages, upstreams, caches, schemas, names, traffic.
+    #[serde(default)]
+    pub checks: Checks,
     /// The switch.
     pub cutover: Cutover,
     /// The time after it.
