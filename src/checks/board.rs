@@ -106,9 +106,10 @@ impl Board {
             Verdict::Pass if elapsed(entry.at, now) > checks.max_age.duration() => {
                 Stand::Unknown(format!("{name} passed last at {:.0}, which is too long ago", entry.at))
             }
-            Verdict::Pass if entry.passes_in_a_row < checks.consecutive_passes => {
-                Stand::Counting(format!("{name} passed {} of {} times in a row", entry.passes_in_a_row, checks.consecutive_passes))
-            }
+            Verdict::Pass if entry.passes_in_a_row < checks.consecutive_passes => Stand::Counting(format!(
+                "{name} passed {} of {} times in a row",
+                entry.passes_in_a_row, checks.consecutive_passes
+            )),
             Verdict::Pass => Stand::Proven(format!("{name}: {message}")),
         }
     }

@@ -8,3 +8,4 @@ pub mod board;
 pub mod checker;
 pub mod network;
 pub mod outcome;
+pub mod probe;
