@@ -12,8 +12,8 @@ use crate::clock::elapsed;
 use crate::names::CheckName;
 use crate::spec::Checks;
 
-/// Earlier runs that are remembered of each check: an hour of runs a minute apart shows a flapping one.
-const REMEMBERED: usize = 60;
+/// Runs that are remembered of each check: a third of an hour, a minute apart, shows a flapping one.
+const REMEMBERED: usize = 20;
 
 /// How all checks of a migration stand. A look at memory, never at a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +61,13 @@ pub enum Stand {
     Unknown(String),
 }
 
+impl Entry {
+    /// How many times in a row it has failed, the newest run included.
+    pub fn failures_in_a_row(&self) -> usize {
+        self.history.iter().rev().take_while(|run| run.verdict == Verdict::Fail).count()
+    }
+}
+
 impl Board {
     /// Notes the end of a run that began at `at`.
     pub fn note(&mut self, name: &CheckName, kind: CheckKind, at: Timestamp, outcome: Outcome) {
@@ -89,11 +96,6 @@ impl Board {
     /// Every check that has run, by name.
     pub fn entries(&self) -> impl Iterator<Item = (&CheckName, &Entry)> {
         self.entries.iter()
-    }
-
-    /// Forgets checks that are no longer declared.
-    pub fn keep(&mut self, declared: impl Fn(&CheckName) -> bool) {
-        self.entries.retain(|name, _| declared(name));
     }
 
     /// Whether a check lets its gate open, by the rules of `checks`.

@@ -5,7 +5,17 @@
 //! evidence. What cannot run is `Unknown`, and an unknown check opens no gate.
 
 pub mod board;
+pub mod cache;
 pub mod checker;
+pub mod declared;
+pub mod names;
 pub mod network;
 pub mod outcome;
+pub mod page;
 pub mod probe;
+pub mod report;
+pub mod rounds;
+pub mod run;
+pub mod schema;
+pub mod traffic;
+pub mod upstream;

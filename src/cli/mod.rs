@@ -1,5 +1,6 @@
 //! The command line: one file a verb. Data goes to stdout, messages to stderr, and every exit code is documented.
 
+pub mod check;
 pub mod client;
 pub mod exit;
 pub mod parity;
@@ -45,6 +46,7 @@ enum Verb {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Check(check::CheckArgs),
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
@@ -64,6 +66,7 @@ pub fn main() -> u8 {
         Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Check(args) => check::run(&args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),

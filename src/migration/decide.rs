@@ -69,6 +69,7 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         .and(front(scene))
         .and(binary_log(scene))
         .and(advice(scene))
+        .and(failing_checks(scene))
 }
 
 /// A pause changes nothing, except what keeps it from holding both sides closed.
@@ -311,6 +312,17 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
     }
 }
 
+/// A check that keeps failing is for a person, where a gate waits for it.
+fn failing_checks(scene: &Scene<'_>) -> Steps<Action> {
+    if !wants_more(scene) {
+        return Steps::settled();
+    }
+    let judged = judge_gates(scene);
+    let closed: Vec<Gate> = closed(&judged).collect();
+    let blocked = gates::failing(scene, &closed).into_iter().map(|why| Block::new("CheckFails", why)).collect();
+    Steps { actions: Vec::new(), waiting: Vec::new(), blocked }
+}
+
 /// A rollback that may not begin is held and told, gate by gate.
 fn rollback_blocked(scene: &Scene<'_>) -> Steps<Action> {
     let closed: Vec<String> = gates::ROLLBACK
@@ -364,7 +376,8 @@ pub fn wants_more(scene: &Scene<'_>) -> bool {
 fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     let arrived = closed(judged).next().is_none();
     let in_a_hurry = match scene.facts.rung {
-        Rung::Open | Rung::Flip => true,
+        Rung::Open => true,
+        Rung::Flip => closed(judged).any(|gate| !takes_its_time(gate)),
         Rung::Aborted | Rung::RollbackOpen => !arrived,
         _ => false,
     };
@@ -380,12 +393,28 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
     // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
     let explained = steps.waiting.iter().any(|wait| !goes_on_beside(wait));
-    let takes_its_time = |gate: Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
     let unhurried = closed(judged).any(takes_its_time);
     let is_explained = |gate: Gate| takes_its_time(gate) || (unhurried && is_lag(gate));
     let arriving = closed(judged).any(|gate| !is_explained(gate));
     let held = !steps.blocked.is_empty();
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
+}
+
+/// Whether only time or a person opens a gate: looking at it more often opens it no sooner. Checks have an interval of their own.
+const fn takes_its_time(gate: Gate) -> bool {
+    matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved) || is_checked(gate)
+}
+
+const fn is_checked(gate: Gate) -> bool {
+    matches!(
+        gate,
+        Gate::PagesProven
+            | Gate::UpstreamsProven
+            | Gate::CachesProven
+            | Gate::SchemasAlike
+            | Gate::NamesAnswered
+            | Gate::TrafficEnded
+    )
 }
 
 const fn is_lag(gate: Gate) -> bool {
@@ -412,6 +441,9 @@ fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) ->
     }
     if let Some(change) = scene.facts.changes.get(&dns::DnsPurpose::LowerTtl) {
         times.extend(change.in_sync_at.map(|at| after(at, Duration::from_secs(change.old_ttl_seconds))));
+    }
+    if wants_more(scene) {
+        times.extend(gates::next_run(scene, &closed(judged).collect::<Vec<_>>()));
     }
     if let Some(began) = scene.facts.entered.get(&Rung::Observing) {
         times.push(after(*began, scene.migration.spec.observation.window.duration()));

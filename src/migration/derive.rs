@@ -11,6 +11,8 @@ use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
 use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
+use crate::checks::outcome::Verdict as Found;
+use crate::checks::report::{CheckReport, report};
 use crate::controllers::Reason;
 use crate::controllers::dns::{DnsWish, Pointing, pointing};
 use crate::controllers::fence::{self, FenceState, FenceTerms, Writes, judge};
@@ -56,6 +58,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         forward: task_report(scene, Direction::Forward),
         reverse: task_report(scene, Direction::Reverse),
         gates: plan.gates.clone(),
+        checks: report(&scene.migration.spec.checks, &scene.seen.checks, scene.now),
         waiting: plan.waiting.clone(),
         blocked: plan.blocked.clone(),
         last_actions: backstage.last_actions.clone(),
@@ -266,6 +269,7 @@ fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status:
     });
     verdicts.push(replicated(scene));
     verdicts.push(consistent(scene));
+    verdicts.push(checked(&status.checks));
     verdicts.push(routed(scene));
     verdicts.push(fenced(scene));
     verdicts.push(fence_proven(scene));
@@ -362,6 +366,25 @@ fn consistent(scene: &Scene<'_>) -> Verdict {
         }
         (false, true) => verdict(kind, ConditionStatus::False, "Differs", complaints.join("; ")),
         (false, false) => verdict(kind, ConditionStatus::Unknown, "NotAllCompared", complaints.join("; ")),
+    }
+}
+
+fn checked(checks: &[CheckReport]) -> Verdict {
+    let kind = ConditionType::Checked;
+    let found = |verdict: Found| {
+        let these = checks.iter().filter(|check| check.verdict == verdict && check.waiver.is_none());
+        these.map(|check| format!("{}: {}", check.name, check.message)).collect::<Vec<_>>()
+    };
+    let (failed, unknown) = (found(Found::Fail), found(Found::Unknown));
+    let waived: Vec<&str> = checks.iter().filter(|check| check.waiver.is_some()).map(|check| check.name.as_str()).collect();
+    match (failed.is_empty(), unknown.is_empty(), waived.is_empty()) {
+        (false, _, _) => verdict(kind, ConditionStatus::False, "Failing", failed.join("; ")),
+        (true, false, _) => verdict(kind, ConditionStatus::Unknown, "NotAllKnown", unknown.join("; ")),
+        (true, true, false) => verdict(kind, ConditionStatus::True, "PassingOrWaived", format!("waived: {}", waived.join(", "))),
+        (true, true, true) if checks.is_empty() => verdict(kind, ConditionStatus::True, "NoneDeclared", "no check is declared"),
+        (true, true, true) => {
+            verdict(kind, ConditionStatus::True, "Passing", format!("{} checks passed their newest run", checks.len()))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::checks::board::Board;
 use crate::controllers::binlog::BinlogSighting;
 use crate::controllers::dns::DnsSighting;
 use crate::controllers::redirect::RedirectSighting;
@@ -30,6 +31,8 @@ pub struct Observation {
     pub target: Sighting<DatabaseView>,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
+    /// How the declared checks stand.
+    pub checks: Board,
     /// Who could write round a fence there, and what the controller may not do: on both sides.
     pub inspections: BothSides<Inspection>,
     /// Which numbers rows were given, on both sides.

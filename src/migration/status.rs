@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
 use super::plan::GateReport;
+use crate::checks::report::CheckReport;
 use crate::controllers::{Block, Reason, Wait};
 use crate::names::PlanDigest;
 use crate::parity::report::Report;
@@ -41,6 +42,8 @@ pub enum ConditionType {
     Replicated,
     /// The newest comparison of rows was clean.
     Consistent,
+    /// Every declared check passes, or is waived.
+    Checked,
     /// The public name answers the side that this rung asks for.
     Routed,
     /// The fences are as this rung asks.
@@ -157,6 +160,8 @@ pub struct MigrationStatus {
     pub reverse: TaskReport,
     /// Gates as judged in this pass.
     pub gates: Vec<GateReport>,
+    /// The declared checks, in the order of the file.
+    pub checks: Vec<CheckReport>,
     /// What is awaited.
     pub waiting: Vec<Wait>,
     /// What only a person can help.

@@ -22,6 +22,8 @@ pub enum Scenario {
     Rollback,
     /// A cutover whose drain stalls is aborted by itself; a second attempt completes.
     Abort,
+    /// Through every phase to `Completed`, though everything goes wrong that went wrong in the story this program comes from.
+    Story,
 }
 
 /// After so many attempts a real operator would go home, and the rehearsal has failed.
@@ -66,6 +68,15 @@ impl Operator {
         &self.file
     }
 
+    /// Somebody changes the file beside the promotions; whether it was changed.
+    pub fn amend(&mut self, change: impl FnOnce(&mut Migration)) -> bool {
+        let before = self.file.clone();
+        change(&mut self.file);
+        let changed = before != self.file;
+        self.generation += u64::from(changed);
+        changed
+    }
+
     /// How often it has been edited, plus one.
     pub const fn generation(&self) -> u64 {
         self.generation
@@ -82,7 +93,7 @@ impl Operator {
     /// Whether the story has been told.
     pub fn is_done(&self, status: &MigrationStatus) -> bool {
         let end = match self.scenario {
-            Scenario::Forward | Scenario::Abort => Phase::Completed,
+            Scenario::Forward | Scenario::Abort | Scenario::Story => Phase::Completed,
             Scenario::Rollback => Phase::RolledBack,
         };
         self.file.spec.phase == end && self.sees_settled(status) && status.phase == Some(end)

@@ -12,14 +12,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::kills::Killer;
 pub use super::kills::{Kill, Killed};
 use super::operator::{Operator, Scenario};
+use super::story::Story;
 use super::timeline::{Moment, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Busy, Clock, after, elapsed};
-use crate::database::Database;
 use crate::engine::cadence::Cadence;
 use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
+use crate::engine::surroundings::{Equipment, Sides};
 use crate::journal::{Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
 use crate::lab::customers::Hours;
@@ -28,10 +29,7 @@ use crate::migration::facts::Latch;
 use crate::migration::ladder::Rung;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
-use crate::parity::comparer::Comparer;
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
-use crate::sim::database::compare::SimulatedComparer;
-use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
@@ -202,6 +200,8 @@ struct Stage<'a> {
     attempts: Vec<Attempt>,
     calm_at: Option<Timestamp>,
     stalled: Stalled,
+    /// What goes wrong as it did before, in the scenario of that name.
+    story: Option<Story>,
     /// Real servers, if there are any.
     lab: Option<Lab>,
     /// Everything but a long rest takes as long as it takes.
@@ -240,7 +240,15 @@ impl<'a> Stage<'a> {
             Kill::OnEveryRung { .. } => CrashSwitch::never(),
         };
         let killer = Killer::new(request.kill, fastrand::Rng::with_seed(request.seed));
-        let operator = Operator::new(request.scenario, migration, rng.fork());
+        let (story, file) = match request.scenario {
+            Scenario::Story => {
+                let (story, before) = Story::of(migration);
+                story.befall(&mut world.lock().unwrap_or_else(PoisonError::into_inner));
+                (Some(story), before)
+            }
+            Scenario::Forward | Scenario::Rollback | Scenario::Abort => (None, migration.clone()),
+        };
+        let operator = Operator::new(request.scenario, &file, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
         let hook = crash.clone();
         journal.set_crash_hook(Box::new(move |place| {
@@ -271,6 +279,7 @@ impl<'a> Stage<'a> {
             attempts: Vec::new(),
             calm_at: None,
             stalled: Stalled::Never,
+            story,
             lab: None,
             switching: None,
         }
@@ -311,7 +320,7 @@ impl<'a> Stage<'a> {
     /// Where payments must be at the end.
     const fn authoritative(&self) -> Side {
         match self.request.scenario {
-            Scenario::Forward | Scenario::Abort => Side::Target,
+            Scenario::Forward | Scenario::Abort | Scenario::Story => Side::Target,
             Scenario::Rollback => Side::Legacy,
         }
     }
@@ -388,20 +397,20 @@ impl<'a> Stage<'a> {
             None => resumed(Clock::starting_at(wall), &self.journal),
         };
         let aws = Aws::from_transport(&self.region, &http, &clock);
-        let (legacy, target, comparer) = self.databases(&clock);
-        Reconciler::start(aws, legacy, target, comparer, self.journal.clone(), clock, self.request.cadence)
+        let equipment = Equipment::in_world(&self.world, aws, self.sides(&clock), &self.clock, &clock);
+        Reconciler::start(equipment, self.journal.clone(), clock, self.request.cadence)
     }
 
-    /// Both databases as the controller reaches them, and who compares them.
-    fn databases(&self, clock: &Clock) -> (Arc<dyn Database>, Arc<dyn Database>, Arc<dyn Comparer>) {
-        if let Some(lab) = &self.lab {
-            let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
-            return (database(Side::Legacy), database(Side::Target), Arc::new(lab.comparer(clock)));
+    /// Both databases as the controller reaches them: in a lab they are real, and everything else is not.
+    fn sides(&self, clock: &Clock) -> Sides {
+        match &self.lab {
+            None => Sides::simulated(&self.world, &self.crash, &self.clock, clock),
+            Some(lab) => {
+                let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
+                let comparer = Arc::new(lab.comparer(clock));
+                Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer }
+            }
         }
-        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-        (Arc::new(legacy), Arc::new(target), comparer)
     }
 
     /// A restarted process finds the machine's clock up to a minute off, as often as the profile says.
@@ -439,6 +448,7 @@ impl<'a> Stage<'a> {
             self.timeline.say(now, Who::World, "the forward stream stands still for a while");
         }
         self.count_attempt(status);
+        self.learn(status);
         if let Some(edit) = self.operator.consider(status, now) {
             self.timeline.say(now, Who::Operator, edit);
             if matches!(self.operator.file().spec.phase, Phase::CutOver | Phase::RolledBack) {
@@ -451,6 +461,17 @@ impl<'a> Stage<'a> {
         if self.calm_at.is_some_and(|at| now >= at) {
             self.calm_at = None;
             self.world().rush(false);
+        }
+    }
+
+    /// Somebody reads the status, and mends what it says is wrong.
+    fn learn(&mut self, status: &MigrationStatus) {
+        let Some(story) = &mut self.story else { return };
+        let (now, mut said) = (self.clock.now(), Vec::new());
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        self.operator.amend(|file| said = story.follow(status, now, &mut world, file));
+        for sentence in said {
+            self.timeline.say(now, Who::Operator, sentence);
         }
     }
 
@@ -477,7 +498,8 @@ impl<'a> Stage<'a> {
     async fn rest(&mut self, report: &Report) {
         let now = self.clock.now();
         let mut pause = report.pause;
-        for at in [self.operator.next_edit(), self.calm_at].into_iter().flatten() {
+        let mended_at = self.story.as_ref().and_then(Story::next_due);
+        for at in [self.operator.next_edit(), self.calm_at, mended_at].into_iter().flatten() {
             pause = pause.min(elapsed(now, at).max(Duration::from_millis(1)));
         }
         if report.status.observed_generation != self.operator.generation() {
@@ -490,7 +512,7 @@ impl<'a> Stage<'a> {
         match &self.controller {
             Some(controller) => tokio::select! {
                 () = self.clock.sleep(pause) => {}
-                () = controller.comparer.ending() => {}
+                () = controller.woken() => {}
             },
             None => self.clock.sleep(pause).await,
         }

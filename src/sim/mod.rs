@@ -11,6 +11,7 @@ pub mod elb;
 pub mod faults;
 pub mod humans;
 pub mod monitor;
+pub mod network;
 pub mod profile;
 pub mod rds;
 pub mod report;

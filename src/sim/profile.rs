@@ -39,6 +39,8 @@ pub struct FaultProfile {
     pub human_edits: u32,
     /// How many times the controller's clock steps by up to a minute either way.
     pub clock_steps: u32,
+    /// A question of a check is lost on the network.
+    pub network_error: f64,
     /// The controller is killed at an AWS call, a database verb or a journal write.
     pub controller_crash: f64,
 }
@@ -69,6 +71,7 @@ impl FaultProfile {
             long_transaction: 0.0,
             human_edits: 0,
             clock_steps: 0,
+            network_error: 0.0,
             controller_crash: 0.0,
         }
     }
@@ -90,6 +93,7 @@ impl FaultProfile {
             long_transaction: 0.3,
             human_edits: 1,
             clock_steps: 1,
+            network_error: 0.01,
             controller_crash: 0.0005,
             ..Self::calm()
         }
@@ -112,6 +116,7 @@ impl FaultProfile {
             long_transaction: 0.7,
             human_edits: 3,
             clock_steps: 2,
+            network_error: 0.05,
             controller_crash: 0.001,
             ..Self::calm()
         }

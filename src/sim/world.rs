@@ -18,6 +18,7 @@ use super::humans::{Humans, Reach};
 use super::monitor::calls::TaskInCall;
 use super::monitor::rules::{LogNow, SideTruth, Truth, WritesNow};
 use super::monitor::{Actor, Monitor};
+use super::network::{Incidents, Site};
 use super::profile::FaultProfile;
 use super::rds::{Rds, RdsEffect};
 use super::report::{PaymentCounts, WorldReport};
@@ -62,6 +63,10 @@ pub struct World {
     pub humans: Humans,
     /// The watch.
     pub monitor: Monitor,
+    /// What answers over HTTP.
+    pub site: Site,
+    /// What is wrong behind the scenes.
+    pub incidents: Incidents,
     faults: Faults,
     now: Timestamp,
     public: PublicAnswers,
@@ -69,6 +74,8 @@ pub struct World {
     pub writer_effects: Vec<RdsEffect>,
     /// Chance at the databases' seams.
     pub(super) seam_rng: fastrand::Rng,
+    /// Chance on the network that checks ask through.
+    network_rng: fastrand::Rng,
 }
 
 impl World {
@@ -96,6 +103,9 @@ impl World {
             monitor: Monitor::new(public[0].side),
             faults: Faults::new(profile, fork(9)),
             seam_rng: fork(10),
+            network_rng: fork(11),
+            site: Site::of(&spec.checks),
+            incidents: Incidents::default(),
             now: start,
             writer_effects: Vec::new(),
             public,
@@ -123,6 +133,21 @@ impl World {
     /// Where the public name points for customers of one resolver.
     pub fn resolve(&mut self, resolver: usize, now: Timestamp) -> Option<Side> {
         self.resolvers.resolve(resolver, now, &self.public)
+    }
+
+    /// Whether the network loses a question of a check.
+    pub(super) fn loses_a_question(&mut self) -> bool {
+        let chance = self.faults.profile.network_error;
+        let lost = !self.faults.is_quiet() && chance > 0.0 && self.network_rng.f64() < chance;
+        if lost {
+            self.faults.count("network_error");
+        }
+        lost
+    }
+
+    /// Resolvers that would still send customers to legacy: what a counter of requests there shows.
+    pub(super) fn still_at_legacy(&self) -> usize {
+        self.resolvers.leading_to(Side::Legacy, self.now)
     }
 
     /// Begins or ends a rush of customers.

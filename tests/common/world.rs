@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bascule::checks::board::Board;
+use bascule::checks::declared::Declared;
+use bascule::checks::outcome::{CheckKind, Code, Outcome};
 use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member, MemberRole};
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
@@ -116,10 +119,12 @@ pub enum Blind {
     Route53,
     /// ELBv2.
     Elb,
+    /// Everything that checks ask.
+    Network,
 }
 
 impl Blind {
-    /// Everybody.
+    /// Whom a search blinds: checks guard no fence, and their silence would only double its states.
     pub const ALL: [Self; 6] = [Self::Legacy, Self::Target, Self::Dms, Self::Rds, Self::Route53, Self::Elb];
 }
 
@@ -167,6 +172,8 @@ pub struct World {
     pub behind: BTreeSet<Side>,
     /// Whether heartbeats are late.
     pub lagging: bool,
+    /// What fails of all that is checked.
+    pub failing: Option<CheckKind>,
     /// Tasks made so far.
     pub made: u32,
 }
@@ -209,6 +216,7 @@ impl World {
             blind: BTreeSet::new(),
             behind: BTreeSet::from([Side::Target]),
             lagging: false,
+            failing: None,
             made: 0,
         }
     }
@@ -440,6 +448,7 @@ impl World {
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
             comparison: Comparison::default(),
+            checks: self.checks(migration, now),
             inspections: BothSides {
                 legacy: self.asked(Side::Legacy, |_| inspection(now)),
                 target: self.asked(Side::Target, |_| inspection(now)),
@@ -449,6 +458,25 @@ impl World {
                 target: self.asked(Side::Target, |world| world.id_space(Side::Target)),
             },
         }
+    }
+
+    /// Every declared check has just passed as often as it must, but for what fails.
+    fn checks(&self, migration: &Migration, now: Timestamp) -> Board {
+        let mut board = Board::default();
+        if self.blind.contains(&Blind::Network) {
+            return board;
+        }
+        for check in Declared::all(&migration.spec.checks) {
+            for _ in 0..migration.spec.checks.consecutive_passes {
+                let outcome = if self.failing == Some(check.kind()) {
+                    Outcome::fail(Code::StatusDiffers, "it answers 500", Vec::new())
+                } else {
+                    Outcome::pass("as declared", Vec::new())
+                };
+                board.note(check.name(), check.kind(), now, outcome);
+            }
+        }
+        board
     }
 
     fn asked<T>(&self, side: Side, answer: impl Fn(&Self) -> T) -> Sighting<T> {

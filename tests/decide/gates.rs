@@ -1,5 +1,6 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
+use bascule::checks::outcome::CheckKind;
 use bascule::database::{Bypass, IdSpace};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
@@ -38,6 +39,10 @@ macro_rules! blind {
             }) as Turn,
         )
     };
+}
+
+fn checked(phase: Phase, closed: Turn) -> Case {
+    case(at(phase), closed, blind!(Network))
 }
 
 fn fail(story: &mut Story, direction: Direction) {
@@ -90,6 +95,12 @@ fn case_of(gate: Gate) -> Case {
         ParityClean => case(at(Phase::Validated), differ, None),
         ParityFresh => case(just_compared(), |story| story.now += SignedDuration::from_hours(3), None),
         DmsValidation => case(at(Phase::Validated), |story| story.world.forward = None, blind!(Dms)),
+        PagesProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Page)),
+        UpstreamsProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Upstream)),
+        CachesProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Cache)),
+        SchemasAlike => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Schema)),
+        NamesAnswered => checked(Phase::Prepared, |story| story.world.failing = Some(CheckKind::Names)),
+        TrafficEnded => checked(Phase::CutOver, |story| story.world.failing = Some(CheckKind::Traffic)),
         BinlogInEffect => case(at(Phase::RollbackArmed), |story| story.world.log = Log::PendingReboot, blind!(Rds)),
         RetentionCoversWindow => case(at(Phase::RollbackArmed), |story| story.world.log = Log::Logging, blind!(Target)),
         ReverseCreated => case(at(Phase::RollbackArmed), |story| fail(story, Direction::Reverse), blind!(Dms)),

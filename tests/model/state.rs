@@ -305,7 +305,7 @@ impl State {
         let answers = |blind: &Blind| {
             let kind = match blind {
                 Blind::Legacy | Blind::Target => Kind::DatabaseAnswers,
-                Blind::Dms | Blind::Rds | Blind::Route53 | Blind::Elb => Kind::AwsAnswers,
+                Blind::Dms | Blind::Rds | Blind::Route53 | Blind::Elb | Blind::Network => Kind::AwsAnswers,
             };
             self.step(kind, format!("world: {blind:?} answers again"), |state| {
                 state.world.blind.remove(blind);

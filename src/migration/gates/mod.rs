@@ -3,6 +3,7 @@
 //! Unknown is not open: a gate that cannot be judged lets nothing through.
 
 mod binlog;
+mod checks;
 mod databases;
 mod front;
 mod history;
@@ -16,12 +17,14 @@ use super::ladder::Rung;
 use super::observation::Observation;
 use super::plan::{GateReport, Standing};
 use super::purge;
+use crate::checks::outcome::CheckKind;
 use crate::controllers::dns::DnsPurpose;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
 use crate::spec::Migration;
 
 pub use binlog::binlog_terms;
+pub use checks::{failing, gate_of, next_run};
 pub use databases::lacking;
 pub use replication::{heartbeat_age, lag_now, max_lag};
 
@@ -79,6 +82,18 @@ pub enum Gate {
     ParityFresh,
     /// DMS's own validation found no mismatch.
     DmsValidation,
+    /// Every page of the new system is as declared, through the public path.
+    PagesProven,
+    /// Everything that the new system depends on answers as declared.
+    UpstreamsProven,
+    /// Every cache does in cluster mode what the application does with it.
+    CachesProven,
+    /// Both databases have the same structure, as far as it matters.
+    SchemasAlike,
+    /// Resolvers answer the public name as this rung wishes.
+    NamesAnswered,
+    /// Nothing arrives any more where traffic should have ended.
+    TrafficEnded,
     /// The binary log is in effect on the writer.
     BinlogInEffect,
     /// Binary logs are kept for the whole observation window.
@@ -137,15 +152,33 @@ pub const fn arrival(rung: Rung) -> &'static [Gate] {
         Rung::Preflight => {
             &[DatabasesReachable, ControllerPrivileged, ServicesReadable, PublicAtLegacy, ParameterGroupOwn, SchemaPresent]
         }
-        Rung::Prepared => &[RedirectInPlace, ShadowAtTarget, TargetsHealthy, LowTtlInForce, TargetQuiet, SchemaPresent],
+        Rung::Prepared => &[
+            RedirectInPlace,
+            ShadowAtTarget,
+            TargetsHealthy,
+            LowTtlInForce,
+            NamesAnswered,
+            TargetQuiet,
+            SchemaPresent,
+            SchemasAlike,
+        ],
         Rung::Replicating => &[FullLoadDone, ForwardTablesHealthy, ForwardLag],
-        Rung::Validated => &[ParityClean, DmsValidation, TargetsHealthy, ForwardTablesHealthy],
+        Rung::Validated => &[
+            ParityClean,
+            DmsValidation,
+            TargetsHealthy,
+            ForwardTablesHealthy,
+            PagesProven,
+            UpstreamsProven,
+            CachesProven,
+            SchemasAlike,
+        ],
         Rung::RollbackArmed => &[BinlogInEffect, RetentionCoversWindow, ReverseCreated],
         Rung::Fence => &[TargetFenced, LegacyFenced],
         Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy],
         Rung::Arm => &[LegacyFenced, TargetFenced, ForwardStopped, IdSpaceClear, ReverseStartKnown, NoReturnPassed],
         Rung::Open => &[LegacyFenced, TargetOpen],
-        Rung::Flip => &[LegacyFenced, TargetOpen, PublicAtTarget, ReverseProven, ReverseHealthy],
+        Rung::Flip => &[LegacyFenced, TargetOpen, PublicAtTarget, ReverseProven, ReverseHealthy, NamesAnswered, TrafficEnded],
         Rung::Observing => &[],
         Rung::Completed => &[TasksRetired],
         Rung::Aborted => &[LegacyOpen],
@@ -168,6 +201,11 @@ pub const CUTOVER: &[Gate] = &[
     LowTtlInForce,
     TargetsHealthy,
     RedirectInPlace,
+    PagesProven,
+    UpstreamsProven,
+    CachesProven,
+    SchemasAlike,
+    NamesAnswered,
     FullLoadDone,
     ForwardTablesHealthy,
     ParityFresh,
@@ -218,6 +256,12 @@ impl Gate {
             ParityClean => databases::parity_clean(scene),
             ParityFresh => databases::parity_fresh(scene),
             DmsValidation => replication::dms_validation(scene),
+            PagesProven => checks::proven(scene, CheckKind::Page),
+            UpstreamsProven => checks::proven(scene, CheckKind::Upstream),
+            CachesProven => checks::proven(scene, CheckKind::Cache),
+            SchemasAlike => checks::proven(scene, CheckKind::Schema),
+            NamesAnswered => checks::proven(scene, CheckKind::Names),
+            TrafficEnded => checks::proven(scene, CheckKind::Traffic),
             BinlogInEffect => binlog::in_effect(scene),
             RetentionCoversWindow => binlog::retention_covers_window(scene),
             ReverseCreated => replication::reverse_created(scene),

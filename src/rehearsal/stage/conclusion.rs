@@ -10,6 +10,7 @@ use crate::migration::facts::Fact;
 use crate::migration::status::MigrationStatus;
 use crate::names::Side;
 use crate::rehearsal::pause::{PauseSplit, split};
+use crate::rehearsal::story::Story;
 use crate::rehearsal::timeline::PhaseEntry;
 use crate::rehearsal::verdict::Verdict;
 use crate::sim::World;
@@ -75,6 +76,7 @@ impl Stage<'_> {
             aws_calls: report.aws_calls,
             faults_injected: report.faults_injected,
             violations: report.violations,
+            lessons: self.story.as_ref().map_or_else(Vec::new, Story::report),
             lab,
         };
         Rehearsed { verdict, timeline: self.timeline, places, killed: self.killer.into_killed(), status }
