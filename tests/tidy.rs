@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "names",
     "sighting",
     "fault",
     "clock",
     "database",
     "spec",
+    "credentials",
     "mysql",
     "parity",
     "checks",
