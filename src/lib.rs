@@ -5,6 +5,7 @@ pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod controllers;
+pub mod credentials;
 pub mod database;
 pub mod engine;
 pub mod fault;

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use url::Url;
+use url::{Position, Url};
 
 use super::outcome::Code;
 use crate::names::DomainName;
@@ -83,15 +83,21 @@ pub struct HttpRequest {
     pub limit: Duration,
 }
 
+impl HttpRequest {
+    /// What is asked, of whom, in words: `GET https://pay.example.com/ at lb.example.com:443`. Without headers, and without a
+    /// user and password that somebody's redirect may have put into its URL.
+    pub fn shown(&self) -> String {
+        let asked = &self.url[Position::BeforeHost..Position::AfterQuery];
+        let at = self.connect_to.as_ref().map(|(host, port)| format!(" at {host}:{port}")).unwrap_or_default();
+        format!("GET {}://{asked}{at}", self.url.scheme())
+    }
+}
+
 impl fmt::Debug for HttpRequest {
     /// Without the values of headers, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("HttpRequest")
-            .field("url", &self.url.as_str())
-            .field("connect_to", &self.connect_to)
-            .field("headers", &names)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpRequest").field("asked", &self.shown()).field("headers", &names).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +115,7 @@ pub enum PrivateAddresses {
 pub struct HttpAnswer {
     /// Its status.
     pub status: u16,
-    /// Its headers, names in lower case, in the order of the answer.
+    /// Its headers, names in lower case; the values of one name in the order of the answer.
     pub headers: Vec<(String, String)>,
     /// Its body, decoded, up to the request's limit.
     pub body: Vec<u8>,

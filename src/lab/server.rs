@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::mysql::connect::{Address, Credentials};
+use crate::credentials::Credentials;
+use crate::mysql::connect::Address;
 use crate::spec::Tls;
 
 /// Looks this often whether a server answers ...

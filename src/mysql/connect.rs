@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
 pub use super::errors::classify;
+use crate::credentials::Credentials;
 use crate::fault::{Fault, Problem};
 use crate::spec::Tls;
 
@@ -37,21 +38,6 @@ pub struct Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// A user and the password, which is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The account's user.
-    pub user: String,
-    /// Its password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
     }
 }
 

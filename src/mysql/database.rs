@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::connect::Address;
-use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
 use super::{bypass, fence, id_space, look, privileges, receipt};
 use crate::clock::Clock;
+use crate::credentials::find;
 use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};

@@ -2,7 +2,6 @@
 
 pub mod bypass;
 pub mod connect;
-pub mod credentials;
 pub mod database;
 pub mod errors;
 pub mod fence;

@@ -9,12 +9,12 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::connect::{Address, connect_trusting};
-use super::credentials::find;
 use super::errors::classify;
 use super::look::position;
 use super::people::{connections, user_of, users};
 use super::session::{Session, quoted_name};
 use crate::clock::{Clock, elapsed};
+use crate::credentials::find;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Receipt, Rest};
 use crate::database::{AccountView, BinlogPosition, DatabaseView};
 use crate::fault::Problem;

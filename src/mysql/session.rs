@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Params, Row};
 
-use super::connect::{Address, Credentials, connect_trusting};
+use super::connect::{Address, connect_trusting};
 use super::errors::classify;
 use super::flavour::{Dialect, Flavour, understand};
+use crate::credentials::Credentials;
 use crate::database::BinlogPosition;
 use crate::fault::{Fault, Problem};
 

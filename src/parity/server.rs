@@ -7,9 +7,9 @@ use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Row};
 
 use super::table::fault;
+use crate::credentials::{Credentials, find};
 use crate::fault::{Fault, Problem};
-use crate::mysql::connect::{Address, Credentials, connect_trusting};
-use crate::mysql::credentials::find;
+use crate::mysql::connect::{Address, connect_trusting};
 use crate::names::Side;
 use crate::spec::Migration;
 

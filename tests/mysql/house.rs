@@ -1,9 +1,10 @@
 //! One real server with the application's schema and accounts, and the controller's database over it.
 
 use bascule::clock::Clock;
+use bascule::credentials::Credentials;
 use bascule::database::{Database, DatabaseView, Epoch};
 use bascule::lab::server::{Product, Server};
-use bascule::mysql::connect::{Credentials, connect};
+use bascule::mysql::connect::connect;
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::{Account, Side};
 use bascule::spec::{Canary, CredentialsFrom, Migration, Tls};

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bascule::clock::Clock;
+use bascule::credentials::Credentials;
 use bascule::database::Answer;
-use bascule::mysql::connect::{Credentials, connect};
+use bascule::mysql::connect::connect;
 use bascule::names::Side;
 use bascule::parity::passage::{Passage, Passed, Waited};
 use bascule::parity::progress::StateFile;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bascule::clock::Clock;
 use bascule::controllers::fence::{FenceState, judge};
+use bascule::credentials::Credentials;
 use bascule::database::{Database, Epoch};
 use bascule::engine::cadence::Cadence;
 use bascule::lab::customers::{Customers, Shop};
@@ -15,7 +16,7 @@ use bascule::lab::derive::derive;
 use bascule::lab::mover::{Begin, FirstRead, Job, Order, SharedView, end_of_log, lock, run};
 use bascule::lab::schema;
 use bascule::lab::server::Server;
-use bascule::mysql::connect::{Credentials, connect};
+use bascule::mysql::connect::connect;
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::{Direction, MarkerId, Side};
 use bascule::rehearsal::operator::Scenario;
