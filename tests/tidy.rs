@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "names",
     "sighting",
     "fault",
@@ -15,6 +15,7 @@ const FLOORS: [&str; 19] = [
     "mysql",
     "parity",
     "checks",
+    "network",
     "sim",
     "aws",
     "controllers",

@@ -1,0 +1,3 @@
+//! The operating system's network, behind the seam of the checks.
+
+pub mod dns;
