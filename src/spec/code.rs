@@ -131,6 +131,10 @@ codes! {
     "0901" Error RenamedMigration "Another name: that is another migration.";
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
+
+    // Who is asked for the public name.
+    "1201" Error AuthorityAmongResolvers "A server that is asked for its own word and for what it remembers of others'.";
+    "1202" Error NobodysAddress "An address that no single server has.";
 }
 
 impl fmt::Display for Code {
