@@ -3,8 +3,11 @@
 //! Every rule is a small pure function that looks at the whole migration and says what it finds; all of them always run.
 
 mod approvals;
+mod credentials;
 mod databases;
 mod dns;
+mod pages;
+mod requests;
 mod resources;
 mod timing;
 
@@ -20,7 +23,8 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 5] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES];
+    let themes: [&[Rule]; 7] =
+        [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES, pages::RULES, requests::RULES];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
         rule(migration, &mut findings);
