@@ -6,6 +6,15 @@
 
 pub mod board;
 pub mod checker;
+pub mod credentials;
+pub mod expect;
+pub mod failing;
+pub mod fetch;
 pub mod network;
 pub mod outcome;
+pub mod page;
 pub mod probe;
+pub mod redirects;
+#[cfg(test)]
+mod scripted_web;
+pub mod trouble;
