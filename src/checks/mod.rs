@@ -17,4 +17,6 @@ pub mod probe;
 pub mod redirects;
 #[cfg(test)]
 mod scripted_web;
+pub mod traffic;
 pub mod trouble;
+pub mod upstream;
