@@ -7,15 +7,23 @@
 pub mod board;
 pub mod cache;
 pub mod checker;
+pub mod credentials;
 pub mod declared;
+pub mod expect;
+pub mod failing;
+pub mod fetch;
 pub mod names;
 pub mod network;
 pub mod outcome;
 pub mod page;
 pub mod probe;
+pub mod redirects;
 pub mod report;
 pub mod rounds;
 pub mod run;
 pub mod schema;
+#[cfg(test)]
+mod scripted_web;
 pub mod traffic;
+pub mod trouble;
 pub mod upstream;

@@ -77,7 +77,8 @@ pub struct HttpRequest {
     pub tls_ca_file: Option<PathBuf>,
     /// Whether a private address may be connected to.
     pub private_addresses: PrivateAddresses,
-    /// The most bytes of body that are read.
+    /// The most bytes of body that are read. A longer one is a trouble, [`Code::AnswerTooLarge`], and never cut: what is declared
+    /// not to stand in a page could stand in the rest.
     pub body_limit: usize,
     /// The longest that the exchange may take.
     pub limit: Duration,

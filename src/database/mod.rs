@@ -126,6 +126,9 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Reads which numbers the tables of the declared schemas have given to their rows. Reads only.
     fn id_space(&self) -> Answer<'_, IdSpace>;
 
+    /// The one number that a query answers, in a session that cannot write.
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64>;
+
     /// Raises the next number of each table to its floor. A counter that is higher already is left alone.
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()>;
 

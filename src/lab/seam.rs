@@ -46,6 +46,10 @@ impl Database for LabDatabase {
         self.verb(self.inner.id_space())
     }
 
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
+        self.verb(self.inner.number(query))
+    }
+
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
         self.verb(self.inner.raise_ids(epoch, floors))
     }

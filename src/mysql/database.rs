@@ -177,6 +177,24 @@ impl Database for MySqlDatabase {
         })
     }
 
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let attempted = || format!("count on the {} database {}", self.side, self.address());
+            let fault = |problem| Fault { attempted: attempted(), problem };
+            // A session of its own, because it stays unable to write.
+            let mut session = self.open().await?;
+            session.run("SET SESSION TRANSACTION READ ONLY", ()).await.map_err(fault)?;
+            let numbers: Vec<i64> = session.rows(query, ()).await.map_err(fault)?;
+            match numbers[..] {
+                [number] => Ok(number),
+                _ => Err(fault(Problem::Invalid {
+                    code: "NotOneNumber".to_owned(),
+                    message: format!("the query answers {} rows; let it answer one row with one number", numbers.len()),
+                })),
+            }
+        })
+    }
+
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
         Box::pin(async move {
             let mut held = self.session.lock().await;

@@ -135,6 +135,18 @@ codes! {
     // Who is asked for the public name.
     "1201" Error AuthorityAmongResolvers "A server that is asked for its own word and for what it remembers of others'.";
     "1202" Error NobodysAddress "An address that no single server has.";
+    // Pages, upstreams, traffic, and checks as such.
+    "1001" Error NotAWebUrl "Not a URL that a web server can be asked for.";
+    "1002" Error WrongExpression "A regular expression that is none, or too large.";
+    "1003" Error WrongPointer "Not a JSON pointer.";
+    "1004" Error WrongHeaderRule "A header that cannot be, or two rules for it that exclude each other.";
+    "1005" Error WrongConnection "Not a place that a connection can lead to.";
+    "1006" Error CredentialsInPlainText "Credentials that would cross the network in plain text.";
+    "1007" Error CheckNamedTwice "Two checks of one name.";
+    "1008" Error NothingToWaive "A waiver for a check that is not declared.";
+    "1009" Error UnexplainedWaiver "A waiver that does not say who, or why.";
+    "1010" Error LegacyHostInUse "A host of the old system that is a name of the new one.";
+    "1011" Warning NothingProvesThePath "No page proves that customers would be served.";
 }
 
 impl fmt::Display for Code {

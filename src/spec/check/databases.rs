@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::credentials::credentials_finding;
 use super::{Rule, repeated, when};
 use crate::names::{Account, Side};
 use crate::spec::code::Code;
 use crate::spec::finding::{Finding, quoted};
 use crate::spec::form::is_host;
-use crate::spec::{CredentialsFrom, DatabaseSpec, Migration, Tls};
+use crate::spec::{DatabaseSpec, Migration, Tls};
 
 pub(super) const RULES: &[Rule] = &[
     two_databases,
@@ -227,52 +228,13 @@ fn no_system_account(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A name that a shell lets an operator export.
-fn is_variable_prefix(text: &str) -> bool {
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-}
-
 fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
-        credentials_finding(path, &database.credentials_from, findings);
+        credentials_finding(&format!("{path}.credentialsFrom"), &database.credentials_from, findings);
         for (index, canary) in database.canaries.iter().enumerate() {
-            credentials_finding(&format!("{path}.canaries[{index}]"), &canary.credentials_from, findings);
+            credentials_finding(&format!("{path}.canaries[{index}].credentialsFrom"), &canary.credentials_from, findings);
         }
     }
-}
-
-fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut Vec<Finding>) {
-    let (path, wrong, accepted) = match credentials {
-        CredentialsFrom::Env(prefix) => {
-            let accepted =
-                "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
-            (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
-        }
-        CredentialsFrom::File(file) => {
-            let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
-            (format!("{path}.credentialsFrom.file"), !file.starts_with('/') || file.ends_with('/'), accepted)
-        }
-    };
-    // Whatever stands there may be the secret itself, so that it is never repeated.
-    findings.extend(when(wrong, || match looks_literal(credentials) {
-        true => {
-            let advice = "name where it is found, and change it if it was a secret: it has been written down";
-            Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
-        }
-        false => {
-            let found = "not a name under which credentials can be found".to_owned();
-            Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
-        }
-    }));
-}
-
-/// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
-fn looks_literal(credentials: &CredentialsFrom) -> bool {
-    let (CredentialsFrom::Env(text) | CredentialsFrom::File(text)) = credentials;
-    let mixed = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(|c| c.is_ascii_lowercase());
-    text.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-./".contains(c)) || (mixed && !text.contains('/') && text.len() >= 8)
 }
 
 fn encrypted(migration: &Migration, findings: &mut Vec<Finding>) {

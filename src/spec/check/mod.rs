@@ -3,9 +3,12 @@
 //! Every rule is a small pure function that looks at the whole migration and says what it finds; all of them always run.
 
 mod approvals;
+mod credentials;
 mod databases;
 mod dns;
 mod names;
+mod pages;
+mod requests;
 mod resources;
 mod timing;
 
@@ -21,7 +24,16 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 6] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES, names::RULES];
+    let themes: [&[Rule]; 8] = [
+        resources::RULES,
+        dns::RULES,
+        timing::RULES,
+        databases::RULES,
+        approvals::RULES,
+        pages::RULES,
+        requests::RULES,
+        names::RULES,
+    ];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
         rule(migration, &mut findings);

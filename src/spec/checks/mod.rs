@@ -5,6 +5,7 @@ mod cache;
 mod names;
 mod page;
 mod schema;
+pub mod text;
 mod upstream;
 
 use jiff::Timestamp;
