@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "names",
+    "keyspace",
     "sighting",
     "fault",
     "clock",
