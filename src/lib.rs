@@ -15,6 +15,7 @@ pub mod lab;
 pub mod migration;
 pub mod mysql;
 pub mod names;
+pub mod network;
 pub mod parity;
 pub mod rehearsal;
 pub mod sighting;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "names",
     "keyspace",
     "sighting",
@@ -16,6 +16,7 @@ const FLOORS: [&str; 20] = [
     "mysql",
     "parity",
     "checks",
+    "network",
     "sim",
     "aws",
     "controllers",
