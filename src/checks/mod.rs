@@ -5,6 +5,7 @@
 //! evidence. What cannot run is `Unknown`, and an unknown check opens no gate.
 
 pub mod board;
+pub mod cache;
 pub mod checker;
 pub mod network;
 pub mod outcome;
