@@ -131,6 +131,11 @@ codes! {
     "0901" Error RenamedMigration "Another name: that is another migration.";
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
+
+    // Caches.
+    "1101" Error OpenPlaceholder "A `<` in a key's pattern that opens no placeholder.";
+    "1102" Warning CrossSlotOperation "Keys that are used together, and that no hash tag keeps together.";
+    "1103" Error AuthorityWithoutTls "A file of authorities for a connection without TLS.";
 }
 
 impl fmt::Display for Code {

@@ -59,7 +59,7 @@ fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
+pub(super) fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
     findings.extend(when(!is_host(host), || {
         let found = format!("{} is not a host name", quoted(host));
         let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
@@ -243,7 +243,7 @@ fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut Vec<Finding>) {
+pub(super) fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut Vec<Finding>) {
     let (path, wrong, accepted) = match credentials {
         CredentialsFrom::Env(prefix) => {
             let accepted =

@@ -3,6 +3,7 @@
 //! Every rule is a small pure function that looks at the whole migration and says what it finds; all of them always run.
 
 mod approvals;
+mod caches;
 mod databases;
 mod dns;
 mod resources;
@@ -20,7 +21,7 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 5] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES];
+    let themes: [&[Rule]; 6] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES, caches::RULES];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
         rule(migration, &mut findings);
