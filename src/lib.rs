@@ -11,6 +11,7 @@ pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod journal;
+pub mod keyspace;
 pub mod lab;
 pub mod migration;
 pub mod mysql;

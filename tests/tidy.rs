@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
 const FLOORS: [&str; 21] = [
     "names",
+    "keyspace",
     "sighting",
     "fault",
     "clock",

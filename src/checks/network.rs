@@ -45,6 +45,8 @@ impl Trouble {
                 | Code::CertificateUntrusted
                 | Code::TlsRefused
                 | Code::NotHttp
+                | Code::NotACache
+                | Code::CredentialsRefused
                 | Code::AnswerTooLarge
                 | Code::PrivateAddress
                 | Code::RedirectedForEver

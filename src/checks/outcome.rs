@@ -79,6 +79,7 @@ codes! {
     CertificateUntrusted "The certificate's authority is not trusted.";
     TlsRefused "TLS was not agreed.";
     NotHttp "What answered does not speak HTTP.";
+    NotACache "What answered speaks neither Redis's nor Valkey's protocol.";
     AnswerTooLarge "The answer does not end.";
     PrivateAddress "The way leads to a private address that is not allowed by name.";
 
@@ -98,6 +99,7 @@ codes! {
     ClusterDown "The cluster does not serve every slot.";
     EvictionDiffers "Memory is made free in another way than declared.";
     MemoryShort "Too little memory is left.";
+    WriteRefused "The cache takes no writes.";
     RedirectedForEver "The cluster's nodes send the question to each other.";
 
     // Schemas.

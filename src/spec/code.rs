@@ -147,6 +147,10 @@ codes! {
     "1009" Error UnexplainedWaiver "A waiver that does not say who, or why.";
     "1010" Error LegacyHostInUse "A host of the old system that is a name of the new one.";
     "1011" Warning NothingProvesThePath "No page proves that customers would be served.";
+    // Caches.
+    "1101" Error OpenPlaceholder "A `<` in a key's pattern that opens no placeholder.";
+    "1102" Warning CrossSlotOperation "Keys that are used together, and that no hash tag keeps together.";
+    "1103" Error AuthorityWithoutTls "A file of authorities for a connection without TLS.";
 }
 
 impl fmt::Display for Code {

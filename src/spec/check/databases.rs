@@ -60,7 +60,7 @@ fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
+pub(super) fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
     findings.extend(when(!is_host(host), || {
         let found = format!("{} is not a host name", quoted(host));
         let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";

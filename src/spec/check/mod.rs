@@ -3,6 +3,7 @@
 //! Every rule is a small pure function that looks at the whole migration and says what it finds; all of them always run.
 
 mod approvals;
+mod caches;
 mod credentials;
 mod databases;
 mod dns;
@@ -24,7 +25,7 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 8] = [
+    let themes: [&[Rule]; 9] = [
         resources::RULES,
         dns::RULES,
         timing::RULES,
@@ -32,6 +33,7 @@ pub fn check(migration: &Migration) -> Vec<Finding> {
         approvals::RULES,
         pages::RULES,
         requests::RULES,
+        caches::RULES,
         names::RULES,
     ];
     let mut findings = Vec::new();

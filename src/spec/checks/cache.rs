@@ -24,7 +24,8 @@ pub struct CacheCheck {
     /// A PEM file of the authorities that may have signed the certificate; left out, those that the platform knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_ca_file: Option<String>,
-    /// As whom; left out, without `AUTH`.
+    /// As whom; left out, without `AUTH`. The user needs `+info +cluster|info +cluster|slots +cluster|keyslot +exists +set +del`
+    /// on keys of the prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_from: Option<CredentialsFrom>,
     /// What the application writes before each of its keys, such as `payments:`.
