@@ -16,19 +16,17 @@ use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::redirect::RedirectAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
-use bascule::database::Database;
 use bascule::engine::act::{act, fact_before};
 use bascule::engine::cadence::Cadence;
 use bascule::engine::inspect::Inspections;
 use bascule::engine::observe::Eyes;
 use bascule::engine::reconcile::{Reconciler, Wish};
+use bascule::engine::surroundings::{Equipment, Sides};
 use bascule::journal::Journal;
 use bascule::migration::facts::MarkerPurpose;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
 use bascule::sim::crash::{ControllerCrash, CrashSwitch};
-use bascule::sim::database::compare::SimulatedComparer;
-use bascule::sim::database::seam::SimulatedDatabase;
 use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
 use bascule::sim::profile::FaultProfile;
 use bascule::sim::setting::Setting;
@@ -157,20 +155,14 @@ impl Stage {
         Aws::from_transport("eu-central-1", &http, &self.clock)
     }
 
-    fn database(&self, side: Side) -> Arc<dyn Database> {
-        Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()))
-    }
-
-    fn comparer(&self) -> Arc<SimulatedComparer> {
-        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
-        Arc::new(SimulatedComparer::new(database(Side::Legacy), database(Side::Target), self.clock.clone()))
+    fn equipment(&self) -> Equipment {
+        let sides = Sides::simulated(&self.world, &self.crash, &self.clock, &self.clock);
+        Equipment::in_world(&self.world, self.aws(), sides, &self.crash, &self.clock)
     }
 
     /// A new process, with nothing but the journal.
     fn controller(&self) -> Reconciler {
-        let (legacy, target) = (self.database(Side::Legacy), self.database(Side::Target));
-        let (journal, clock) = (self.journal.clone(), self.clock.clone());
-        Reconciler::start(self.aws(), legacy, target, self.comparer(), journal, clock, Cadence::rehearsal())
+        Reconciler::start(self.equipment(), self.journal.clone(), self.clock.clone(), Cadence::rehearsal())
     }
 
     fn wish(&self) -> Wish {
@@ -222,20 +214,9 @@ impl Stage {
             // A payment under way is ended, and its number with it.
             self.world().databases.side_mut(*side).take_id(0);
         }
-        let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
         let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let comparer = self.comparer();
-        let inspections = Inspections::default();
-        let eyes = Eyes {
-            aws: &aws,
-            legacy: &*legacy,
-            target: &*target,
-            comparer: &*comparer,
-            clock: &self.clock,
-            epoch,
-            glance: Duration::ZERO,
-            inspections: &inspections,
-        };
+        let (equipment, inspections) = (self.equipment(), Inspections::default());
+        let eyes = Eyes { equipment: &equipment, clock: &self.clock, epoch, glance: Duration::ZERO, inspections: &inspections };
         if let Some(fact) = fact_before(action) {
             self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
         }

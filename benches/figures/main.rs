@@ -153,18 +153,9 @@ fn decisions(migration: &Migration, sizes: Sizes) {
         let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().expect("a time"));
         let surroundings = Surroundings::new(Place::Sandbox { seed: 1, profile: FaultProfile::calm() }, Meter::deaf());
         let equipment = surroundings.equip(migration, &clock).await;
-        let (legacy, target) = (Arc::clone(&equipment.legacy), Arc::clone(&equipment.target));
         let inspections = Inspections::default();
-        let eyes = Eyes {
-            aws: &equipment.aws,
-            legacy: &*legacy,
-            target: &*target,
-            comparer: &*equipment.comparer,
-            clock: &clock,
-            epoch: Epoch(1),
-            glance: Duration::ZERO,
-            inspections: &inspections,
-        };
+        let eyes =
+            Eyes { equipment: &equipment, clock: &clock, epoch: Epoch(1), glance: Duration::ZERO, inspections: &inspections };
         (look(eyes, migration, &Facts::default()).await, clock.now())
     });
     let facts = Facts::default();

@@ -7,11 +7,9 @@ use bascule::aws::Aws;
 use bascule::clock::{Clock, after};
 use bascule::engine::cadence::Cadence;
 use bascule::engine::reconcile::{Reconciler, Wish};
+use bascule::engine::surroundings::{Equipment, Sides};
 use bascule::journal::Journal;
-use bascule::names::Side;
 use bascule::sim::crash::CrashSwitch;
-use bascule::sim::database::compare::SimulatedComparer;
-use bascule::sim::database::seam::SimulatedDatabase;
 use bascule::sim::profile::FaultProfile;
 use bascule::sim::setting::Setting;
 use bascule::sim::wire::Cloud;
@@ -50,12 +48,10 @@ async fn keep(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) {
             .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
             .replace("shadow-pay", &format!("shadow-{number}-pay")),
     );
-    let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
-    let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-    let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-    let (legacy, target) = (Arc::new(legacy), Arc::new(target));
-    let mut reconciler = Reconciler::start(aws.clone(), legacy, target, comparer, journal, clock.clone(), Cadence::production());
+    let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
+    let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock);
+    let mut reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
     let wish = Wish { migration: Arc::new(migration), generation: 1, refused: None };
     clock.sleep(Duration::from_millis(617) * u32::try_from(number).expect("a small number")).await;
     let end = after(clock.now(), HOUR);

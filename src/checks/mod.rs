@@ -6,6 +6,7 @@
 
 pub mod board;
 pub mod checker;
+pub mod messenger;
 pub mod network;
 pub mod outcome;
 pub mod probe;

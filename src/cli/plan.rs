@@ -10,7 +10,7 @@ use crate::aws::Meter;
 use crate::clock::Clock;
 use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Wish};
-use crate::engine::surroundings::{Equipment, Place, Surroundings};
+use crate::engine::surroundings::{Place, Surroundings};
 use crate::journal::Journal;
 use crate::migration::approvals::cutover_digest;
 use crate::migration::plan::{Plan, Standing};
@@ -104,10 +104,10 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     };
     let place = if args.sandbox { Place::Sandbox { seed: 1, profile: FaultProfile::calm() } } else { Place::Real };
     let surroundings = Surroundings::new(place, Meter::deaf());
-    let Equipment { aws, legacy, target, comparer, .. } = surroundings.equip(migration, &clock).await;
+    let equipment = surroundings.equip(migration, &clock).await;
     let generation = journal.generation().max(1);
     let journal = Arc::new(journal);
-    let reconciler = Reconciler::planning(aws, legacy, target, comparer, journal, clock, Cadence::production());
+    let reconciler = Reconciler::planning(equipment, journal, clock, Cadence::production());
     let wish = Wish { migration: Arc::new(migration.clone()), generation, refused: None };
     Ok(reconciler.plan(&wish).await.0)
 }

@@ -68,8 +68,10 @@ const fn numbers_matter_now(rung: Rung) -> bool {
 /// Inspects both sides, as far as their last answers are too old.
 pub async fn inspect(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> (BothSides<Inspection>, BothSides<IdSpace>) {
     let age = age(migration, facts, eyes.glance);
-    let (legacy, target) =
-        tokio::join!(one_side(eyes, eyes.legacy, age, facts.rung), one_side(eyes, eyes.target, age, facts.rung));
+    let (legacy, target) = tokio::join!(
+        one_side(eyes, &*eyes.equipment.legacy, age, facts.rung),
+        one_side(eyes, &*eyes.equipment.target, age, facts.rung)
+    );
     (BothSides { legacy: legacy.0, target: target.0 }, BothSides { legacy: legacy.1, target: target.1 })
 }
 

@@ -9,6 +9,7 @@ pub mod observe;
 pub mod reconcile;
 pub mod source;
 pub mod surroundings;
+pub mod unconnected;
 
 #[cfg(test)]
 mod shared_tests;

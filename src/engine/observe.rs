@@ -7,19 +7,19 @@ use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
 use super::inspect::{Inspections, inspect};
-use crate::aws::{Aws, Freshness};
+use super::surroundings::Equipment;
+use crate::aws::Freshness;
 use crate::clock::Clock;
 use crate::controllers::binlog::{self, BinlogSighting, BinlogWish};
 use crate::controllers::dns::{self, DnsSighting};
 use crate::controllers::redirect::{self, RedirectSighting};
 use crate::controllers::replication::{self, ReplicationSighting};
-use crate::database::{BinlogView, Database, DatabaseView, Epoch};
+use crate::database::{BinlogView, DatabaseView, Epoch};
 use crate::migration::facts::Facts;
 use crate::migration::ladder::Rung;
 use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
 use crate::names::{ChangeId, Side};
-use crate::parity::comparer::Comparer;
 use crate::sighting::Sighting;
 use crate::spec::{Migration, Phase};
 
@@ -52,14 +52,8 @@ const SHARED_LISTING: Duration = Duration::from_secs(30);
 /// What a look is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes<'a> {
-    /// The account.
-    pub aws: &'a Aws,
-    /// The legacy database.
-    pub legacy: &'a dyn Database,
-    /// The target database.
-    pub target: &'a dyn Database,
-    /// Who compares their rows.
-    pub comparer: &'a dyn Comparer,
+    /// The account, the databases, and everybody who is asked or told something.
+    pub equipment: &'a Equipment,
     /// Time.
     pub clock: &'a Clock,
     /// This controller's epoch, for the heartbeat.
@@ -124,25 +118,25 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     // Boxed, because a look is one of many futures inside its caller's.
     let databases = Box::pin(async {
         beat(eyes, migration, facts).await;
-        let views = async { tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target)) };
+        let views = async { tokio::join!(look_at(eyes, Side::Legacy), look_at(eyes, Side::Target)) };
         tokio::join!(views, Box::pin(inspect(eyes, migration, facts)))
     });
-    let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
+    let replication = within(eyes.clock, limit, replication::aws::observe(&eyes.equipment.aws, migration, wanted.replication), |why| {
         ReplicationSighting::unknown(migration, why)
     });
     let names =
-        within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
-    let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
+        within(eyes.clock, limit, dns::aws::observe(&eyes.equipment.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
+    let front = within(eyes.clock, limit, redirect::aws::observe(&eyes.equipment.aws, migration, wanted.front), RedirectSighting::unknown);
     let binlog = within(
         eyes.clock,
         limit,
-        binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()),
+        binlog::aws::observe(&eyes.equipment.aws, migration, wanted.binlog, in_effect_later()),
         BinlogSighting::unknown,
     );
     let (replication, names, front, mut binlog, ((legacy, target), (inspections, id_spaces))) =
         tokio::join!(replication, names, front, binlog, databases);
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
-    let comparison = eyes.comparer.comparison();
+    let comparison = eyes.equipment.comparer.comparison();
     Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison, inspections, id_spaces }
 }
 
@@ -160,23 +154,19 @@ fn awaited_change(facts: &Facts) -> Option<ChangeId> {
 /// A missed heartbeat shows up as lag, which is what it is.
 async fn beat(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) {
     let Some(side) = beating_side(facts).filter(|_| !migration.spec.paused) else { return };
-    let database = match side {
-        Side::Legacy => eyes.legacy,
-        Side::Target => eyes.target,
-    };
-    if let Err(fault) = database.beat(eyes.epoch).await {
+    if let Err(fault) = eyes.equipment.database(side).beat(eyes.epoch).await {
         tracing::debug!(%fault, "no heartbeat");
     }
 }
 
-async fn look_at(clock: &Clock, database: &dyn Database) -> Sighting<DatabaseView> {
+async fn look_at(eyes: Eyes<'_>, side: Side) -> Sighting<DatabaseView> {
     let look = async {
-        match database.look().await {
+        match eyes.equipment.database(side).look().await {
             Ok(view) => Sighting::Present(view),
             Err(fault) => Sighting::unknown(fault),
         }
     };
-    within(clock, LOOK_AT_DATABASE, look, Sighting::unknown).await
+    within(eyes.clock, LOOK_AT_DATABASE, look, Sighting::unknown).await
 }
 
 /// The answer, or what `late` makes of its lateness.

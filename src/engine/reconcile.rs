@@ -7,10 +7,10 @@ use super::act;
 use super::cadence::Cadence;
 use super::inspect::Inspections;
 use super::observe::{Eyes, look};
-use crate::aws::Aws;
+use super::surroundings::Equipment;
 use crate::clock::Clock;
 use crate::controllers::Block;
-use crate::database::{Database, Epoch};
+use crate::database::Epoch;
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
 use crate::migration::approvals::cutover_digest;
@@ -22,7 +22,6 @@ use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
 use crate::migration::plan::{Action, Plan};
 use crate::migration::status::MigrationStatus;
-use crate::parity::comparer::Comparer;
 use crate::spec::Migration;
 
 /// The most moves that one look may make: a whole ladder has fewer rungs, so more would be a circle.
@@ -31,14 +30,8 @@ const MOVES_A_LOOK: usize = 24;
 /// What a pass works with. Everything durable is in the journal; losing the rest loses nothing.
 #[derive(Debug)]
 pub struct Reconciler {
-    /// The account.
-    pub aws: Aws,
-    /// The legacy database.
-    pub legacy: Arc<dyn Database>,
-    /// The target database.
-    pub target: Arc<dyn Database>,
-    /// Who compares their rows.
-    pub comparer: Arc<dyn Comparer>,
+    /// The account, the databases, and everybody who is asked or told something.
+    pub equipment: Equipment,
     /// Facts.
     pub journal: Arc<Journal>,
     /// Time.
@@ -87,43 +80,21 @@ pub struct Report {
 
 impl Reconciler {
     /// A controller that has just started: it takes the next epoch, so that its predecessor's late writes are refused.
-    pub fn start(
-        aws: Aws,
-        legacy: Arc<dyn Database>,
-        target: Arc<dyn Database>,
-        comparer: Arc<dyn Comparer>,
-        journal: Arc<Journal>,
-        clock: Clock,
-        cadence: Cadence,
-    ) -> Self {
+    pub fn start(equipment: Equipment, journal: Arc<Journal>, clock: Clock, cadence: Cadence) -> Self {
         // Without a journal there is no epoch to act under, and the passes only observe.
         let epoch = journal.next_epoch(clock.now()).unwrap_or(Epoch(0));
-        Self { epoch, ..Self::planning(aws, legacy, target, comparer, journal, clock, cadence) }
+        Self { epoch, ..Self::planning(equipment, journal, clock, cadence) }
     }
 
     /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
-    pub fn planning(
-        aws: Aws,
-        legacy: Arc<dyn Database>,
-        target: Arc<dyn Database>,
-        comparer: Arc<dyn Comparer>,
-        journal: Arc<Journal>,
-        clock: Clock,
-        cadence: Cadence,
-    ) -> Self {
-        Self {
-            aws,
-            legacy,
-            target,
-            comparer,
-            journal,
-            clock,
-            cadence,
-            inspections: Inspections::default(),
-            epoch: Epoch(0),
-            previous: None,
-            unchanged: 0,
-        }
+    pub fn planning(equipment: Equipment, journal: Arc<Journal>, clock: Clock, cadence: Cadence) -> Self {
+        let inspections = Inspections::default();
+        Self { equipment, journal, clock, cadence, inspections, epoch: Epoch(0), previous: None, unchanged: 0 }
+    }
+
+    /// Comes to its end when something does that goes on beside the passes, and never where nothing does.
+    pub async fn woken(&self) {
+        self.equipment.comparer.ending().await;
     }
 
     /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
@@ -157,7 +128,7 @@ impl Reconciler {
         let (mut plan, moved) = self.decide_and_move(wish, &seen, &mut said);
         if !may_compare(&wish.migration, &self.journal.facts()) {
             // Before anything else is done: no heartbeat of a comparison may follow a fence.
-            self.comparer.stop();
+            self.equipment.comparer.stop();
         }
         let acted = match moved {
             Ok(()) => self.act(wish, &plan).await,
@@ -178,16 +149,8 @@ impl Reconciler {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes {
-            aws: &self.aws,
-            legacy: &*self.legacy,
-            target: &*self.target,
-            comparer: &*self.comparer,
-            clock: &self.clock,
-            epoch: self.epoch,
-            glance: self.cadence.glance,
-            inspections: &self.inspections,
-        }
+        let (clock, inspections) = (&self.clock, &self.inspections);
+        Eyes { equipment: &self.equipment, clock, epoch: self.epoch, glance: self.cadence.glance, inspections }
     }
 
     /// Decides, and makes every fact that the look shows durable before anything else is decided on it.

@@ -9,14 +9,11 @@ use jiff::Timestamp;
 
 use super::cadence::Cadence;
 use super::reconcile::{Reconciler, Wish};
-use super::surroundings::{Equipment, Place, Surroundings};
+use super::surroundings::{Equipment, Place, Sides, Surroundings};
 use crate::aws::{Aws, Meter};
 use crate::clock::Clock;
 use crate::journal::Journal;
-use crate::names::Side;
 use crate::sim::crash::CrashSwitch;
-use crate::sim::database::compare::SimulatedComparer;
-use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
@@ -78,12 +75,10 @@ fn controller(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) -> (
             .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
             .replace("shadow-pay", &format!("shadow-{number}-pay")),
     );
-    let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
-    let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-    let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-    let (legacy, target) = (Arc::new(legacy), Arc::new(target));
-    let reconciler = Reconciler::start(aws.clone(), legacy, target, comparer, journal, clock.clone(), Cadence::production());
+    let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
+    let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock);
+    let reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
     (reconciler, Wish { migration: Arc::new(migration), generation: 1, refused: None })
 }
 
@@ -148,8 +143,7 @@ async fn every_call_is_heard_with_its_service() {
     let equipment = surroundings.equip(&payments, &clock).await;
     let world = equipment.world.clone().expect("a sandbox has a world");
     let journal = Arc::new(Journal::in_memory(payments.name()).expect("a journal"));
-    let Equipment { aws, legacy, target, comparer, .. } = equipment;
-    let mut reconciler = Reconciler::start(aws, legacy, target, comparer, journal, clock.clone(), Cadence::production());
+    let mut reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
     let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, refused: None }).await;
     let received = world.lock().unwrap_or_else(PoisonError::into_inner).faults().calls.clone();
     let heard: BTreeMap<String, u64> = heard

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::unconnected::Unconnected;
 use crate::aws::{Aws, Meter};
+use crate::checks::messenger::Messenger;
+use crate::checks::probe::Secrets;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::mysql::database::MySqlDatabase;
 use crate::names::{MigrationName, Side, account_of, region_of};
 use crate::parity::background::Background;
 use crate::parity::comparer::Comparer;
+use crate::sim::bookkeeper::SimulatedMessenger;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::compare::SimulatedComparer;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
+use crate::sim::secrets::SimulatedSecrets;
 use crate::sim::setting::Setting;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
@@ -64,8 +69,33 @@ pub struct Equipment {
     pub target: Arc<dyn Database>,
     /// Who compares their rows.
     pub comparer: Arc<dyn Comparer>,
+    /// Who calls hooks.
+    pub messenger: Arc<dyn Messenger>,
+    /// Where the keys are found that those calls are signed with.
+    pub secrets: Arc<dyn Secrets>,
     /// The stand-in world, in a sandbox.
     pub world: Option<SharedWorld>,
+}
+
+/// Both databases, and who compares their rows.
+#[derive(Debug, Clone)]
+pub struct Sides {
+    /// The legacy database.
+    pub legacy: Arc<dyn Database>,
+    /// The target database.
+    pub target: Arc<dyn Database>,
+    /// Who compares their rows.
+    pub comparer: Arc<dyn Comparer>,
+}
+
+impl Sides {
+    /// The databases of a simulated world.
+    pub fn simulated(world: &SharedWorld, crash: &CrashSwitch, world_clock: &Clock, clock: &Clock) -> Self {
+        let database = |side| SimulatedDatabase::new(world.clone(), side, world_clock.clone(), crash.clone());
+        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
+        Self { legacy: Arc::new(legacy), target: Arc::new(target), comparer }
+    }
 }
 
 impl Surroundings {
@@ -87,7 +117,9 @@ impl Surroundings {
                 let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock)) as Arc<dyn Database>;
                 let aws = self.account(migration).await;
                 let comparer = Arc::new(Background::new(clock, self.state.clone()));
-                Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), comparer, world: None }
+                let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+                let (messenger, secrets) = (Arc::new(Unconnected), Arc::new(Unconnected));
+                Equipment { aws, legacy, target, comparer, messenger, secrets, world: None }
             }
             Place::Sandbox { seed, profile } => {
                 let identity = identity_digest(migration);
@@ -104,12 +136,11 @@ impl Surroundings {
 
     fn stand_in(&self, migration: &Migration, profile: &FaultProfile, seed: u64, clock: &Clock) -> Equipment {
         let world = World::new(migration, Setting::of(migration), profile.clone(), seed, clock.now()).shared();
-        let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
         let http = transport(world.clone(), clock.clone());
         let aws = Aws::from_metered_transport(&account_and_region(migration).1, &http, clock, &self.meter);
-        Equipment { aws, legacy: Arc::new(legacy), target: Arc::new(target), comparer, world: Some(world) }
+        let crash = CrashSwitch::never();
+        let sides = Sides::simulated(&world, &crash, clock, clock);
+        Equipment::in_world(&world, aws, sides, &crash, clock)
     }
 
     /// The clients of a migration's account and region, made when they are asked for first.
@@ -133,6 +164,21 @@ fn account_and_region(migration: &Migration) -> AccountAndRegion {
 }
 
 impl Equipment {
+    /// What a controller works with in a simulated world, whose time is `world_clock`; `crash` may kill it around each message.
+    pub fn in_world(world: &SharedWorld, aws: Aws, sides: Sides, crash: &CrashSwitch, world_clock: &Clock) -> Self {
+        let Sides { legacy, target, comparer } = sides;
+        let messenger = Arc::new(SimulatedMessenger::new(world.clone(), world_clock.clone(), crash.clone()));
+        Self { aws, legacy, target, comparer, messenger, secrets: Arc::new(SimulatedSecrets), world: Some(world.clone()) }
+    }
+
+    /// One side's database.
+    pub fn database(&self, side: Side) -> &dyn Database {
+        match side {
+            Side::Legacy => &*self.legacy,
+            Side::Target => &*self.target,
+        }
+    }
+
     /// In a sandbox, customers hurry while a switch is asked for, as they would on the night.
     pub fn set_mood(&self, migration: &Migration) {
         if let Some(world) = &self.world {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::facts::{Facts, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
+use super::hooks;
 use super::ids;
 use super::ladder::{Rung, TaskPosture};
 use super::moves;
@@ -62,13 +63,18 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         return if is_opening(scene) { fences.and(paused) } else { paused };
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
-    fences
+    let steps = fences
         .and(replication(scene))
         .and(chores(scene))
         .and(names(scene))
         .and(front(scene))
         .and(binary_log(scene))
-        .and(advice(scene))
+        .and(advice(scene));
+    // In a pause of writes one action is what its budget may be overrun by, so that hooks have a pass of their own.
+    if scene.facts.writes_are_paused() && !steps.actions.is_empty() {
+        return steps;
+    }
+    steps.and(hooks::plan(scene).widen(Action::Hook))
 }
 
 /// A pause changes nothing, except what keeps it from holding both sides closed.
@@ -362,10 +368,9 @@ pub fn wants_more(scene: &Scene<'_>) -> bool {
 }
 
 fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
-    let arrived = closed(judged).next().is_none();
     let in_a_hurry = match scene.facts.rung {
-        Rung::Open | Rung::Flip => true,
-        Rung::Aborted | Rung::RollbackOpen => !arrived,
+        Rung::Open => true,
+        Rung::Flip | Rung::Aborted | Rung::RollbackOpen => closed(judged).any(|gate| !takes_its_time(gate)),
         _ => false,
     };
     if scene.facts.writes_are_paused() {
@@ -380,12 +385,28 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
     // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
     let explained = steps.waiting.iter().any(|wait| !goes_on_beside(wait));
-    let takes_its_time = |gate: Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
     let unhurried = closed(judged).any(takes_its_time);
     let is_explained = |gate: Gate| takes_its_time(gate) || (unhurried && is_lag(gate));
     let arriving = closed(judged).any(|gate| !is_explained(gate));
     let held = !steps.blocked.is_empty();
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
+}
+
+/// Whether only time or a person opens a gate: looking at it more often opens it no sooner. Hooks are called at times of their own.
+const fn takes_its_time(gate: Gate) -> bool {
+    matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved) || is_hook(gate)
+}
+
+const fn is_hook(gate: Gate) -> bool {
+    matches!(
+        gate,
+        Gate::HooksBeforeFence
+            | Gate::HooksAfterFence
+            | Gate::HooksBeforeFlip
+            | Gate::HooksAfterFlip
+            | Gate::HooksAfterAbort
+            | Gate::HooksAfterRollback
+    )
 }
 
 const fn is_lag(gate: Gate) -> bool {
@@ -427,6 +448,6 @@ fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judg
         steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
     let missing = wants_more(scene)
         && closed(judged).any(is_lag)
-        && closed(judged).filter(|gate| !is_lag(*gate)).all(|gate| for_later(gate) && asked);
+        && closed(judged).filter(|gate| !is_lag(*gate) && !is_hook(*gate)).all(|gate| for_later(gate) && asked);
     asked || missing
 }

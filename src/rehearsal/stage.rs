@@ -16,22 +16,21 @@ use super::timeline::{Moment, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Busy, Clock, after, elapsed};
-use crate::database::Database;
 use crate::engine::cadence::Cadence;
 use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
+use crate::engine::surroundings::{Equipment, Sides};
 use crate::journal::{Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
 use crate::lab::customers::Hours;
 use crate::lab::{Lab, LabError};
 use crate::migration::facts::Latch;
+use crate::migration::gates::Gate;
 use crate::migration::ladder::Rung;
+use crate::migration::plan::GateReport;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
-use crate::parity::comparer::Comparer;
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
-use crate::sim::database::compare::SimulatedComparer;
-use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
@@ -388,20 +387,20 @@ impl<'a> Stage<'a> {
             None => resumed(Clock::starting_at(wall), &self.journal),
         };
         let aws = Aws::from_transport(&self.region, &http, &clock);
-        let (legacy, target, comparer) = self.databases(&clock);
-        Reconciler::start(aws, legacy, target, comparer, self.journal.clone(), clock, self.request.cadence)
+        let equipment = Equipment::in_world(&self.world, aws, self.sides(&clock), &self.crash, &self.clock);
+        Reconciler::start(equipment, self.journal.clone(), clock, self.request.cadence)
     }
 
-    /// Both databases as the controller reaches them, and who compares them.
-    fn databases(&self, clock: &Clock) -> (Arc<dyn Database>, Arc<dyn Database>, Arc<dyn Comparer>) {
-        if let Some(lab) = &self.lab {
-            let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
-            return (database(Side::Legacy), database(Side::Target), Arc::new(lab.comparer(clock)));
+    /// Both databases as the controller reaches them: in a lab they are real, and everything else is not.
+    fn sides(&self, clock: &Clock) -> Sides {
+        match &self.lab {
+            None => Sides::simulated(&self.world, &self.crash, &self.clock, clock),
+            Some(lab) => {
+                let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
+                let comparer = Arc::new(lab.comparer(clock));
+                Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer }
+            }
         }
-        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-        (Arc::new(legacy), Arc::new(target), comparer)
     }
 
     /// A restarted process finds the machine's clock up to a minute off, as often as the profile says.
@@ -490,7 +489,7 @@ impl<'a> Stage<'a> {
         match &self.controller {
             Some(controller) => tokio::select! {
                 () = self.clock.sleep(pause) => {}
-                () = controller.comparer.ending() => {}
+                () = controller.woken() => {}
             },
             None => self.clock.sleep(pause).await,
         }
@@ -535,8 +534,10 @@ impl<'a> Stage<'a> {
 fn is_about_to_switch(status: &MigrationStatus) -> bool {
     let switching = status.write_pause_began.is_some() || matches!(status.rung, Rung::Open | Rung::Flip);
     let returning = status.rung == Rung::RollbackOpen && status.phase != Some(Phase::RolledBack);
-    let only_heartbeats = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(|gate| gate.name.ends_with("Lag"));
-    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && only_heartbeats;
+    // A heartbeat crosses by itself, and a hook is called once everything else holds.
+    let is_about_to_open = |gate: &GateReport| gate.name.ends_with("Lag") || gate.name == Gate::HooksBeforeFence.name();
+    let nearly = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(is_about_to_open);
+    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && nearly;
     switching || returning || asked
 }
 

@@ -131,6 +131,14 @@ codes! {
     "0901" Error RenamedMigration "Another name: that is another migration.";
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
+
+    // Hooks.
+    "1401" Error WrongHookUrl "Not a URL that a hook can be called at.";
+    "1402" Warning PlainHook "A hook's call that is not encrypted.";
+    "1403" Error HookCannotHold "A hook that nothing can wait for at this point.";
+    "1404" Error HookOutlivesPause "A hook that may take too long while customers wait.";
+    "1405" Error HookTooSlow "A hook that may take longer than a pass may be held up.";
+    "1406" Warning HookInThePause "A hook that the write pause lasts for.";
 }
 
 impl fmt::Display for Code {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member, MemberRole};
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::{HookAction, HookAnswer};
 use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, TargetHealth};
 use bascule::controllers::replication::{
     Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
@@ -167,6 +168,8 @@ pub struct World {
     pub behind: BTreeSet<Side>,
     /// Whether heartbeats are late.
     pub lagging: bool,
+    /// What hooks answer.
+    pub hooks_answer: u16,
     /// Tasks made so far.
     pub made: u32,
 }
@@ -209,6 +212,7 @@ impl World {
             blind: BTreeSet::new(),
             behind: BTreeSet::from([Side::Target]),
             lagging: false,
+            hooks_answer: 204,
             made: 0,
         }
     }
@@ -348,6 +352,10 @@ impl World {
                 self.behind.remove(side);
             }
             Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
+            Action::Hook(HookAction::Call { point, hooks, .. }) => {
+                let answers = hooks.iter().map(|hook| (hook.clone(), HookAnswer::of(self.hooks_answer))).collect();
+                return Some(Fact::HooksAnswered { point: *point, answers });
+            }
         }
         None
     }

@@ -74,6 +74,7 @@ impl Stage<'_> {
             controller_starts: self.starts,
             aws_calls: report.aws_calls,
             faults_injected: report.faults_injected,
+            hook_calls: report.hook_calls,
             violations: report.violations,
             lab,
         };

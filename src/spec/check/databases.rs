@@ -228,7 +228,7 @@ fn no_system_account(migration: &Migration, findings: &mut Vec<Finding>) {
 }
 
 /// A name that a shell lets an operator export.
-fn is_variable_prefix(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
@@ -248,7 +248,7 @@ fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut
         CredentialsFrom::Env(prefix) => {
             let accepted =
                 "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
-            (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
+            (format!("{path}.credentialsFrom.env"), !is_variable(prefix), accepted)
         }
         CredentialsFrom::File(file) => {
             let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
@@ -256,7 +256,8 @@ fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut
         }
     };
     // Whatever stands there may be the secret itself, so that it is never repeated.
-    findings.extend(when(wrong, || match looks_literal(credentials) {
+    let (CredentialsFrom::Env(text) | CredentialsFrom::File(text)) = credentials;
+    findings.extend(when(wrong, || match looks_literal(text) {
         true => {
             let advice = "name where it is found, and change it if it was a secret: it has been written down";
             Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
@@ -269,8 +270,7 @@ fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut
 }
 
 /// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
-fn looks_literal(credentials: &CredentialsFrom) -> bool {
-    let (CredentialsFrom::Env(text) | CredentialsFrom::File(text)) = credentials;
+pub(super) fn looks_literal(text: &str) -> bool {
     let mixed = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(|c| c.is_ascii_lowercase());
     text.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-./".contains(c)) || (mixed && !text.contains('/') && text.len() >= 8)
 }
