@@ -64,6 +64,8 @@ text_names! {
     MarkerId;
     /// The name of a check, as the spec gives it: a DNS label.
     CheckName;
+    /// The name of a hook, as the spec gives it: a DNS label.
+    HookName;
     /// SHA-256 of the cutover plan that an approver saw, in hexadecimal.
     PlanDigest;
 }

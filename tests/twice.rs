@@ -157,7 +157,7 @@ impl Stage {
 
     fn equipment(&self) -> Equipment {
         let sides = Sides::simulated(&self.world, &self.crash, &self.clock, &self.clock);
-        Equipment::in_world(&self.world, self.aws(), sides, &self.clock, &self.clock)
+        Equipment::in_world(&self.world, self.aws(), sides, &self.crash, &self.clock, &self.clock)
     }
 
     /// A new process, with nothing but the journal.

@@ -50,7 +50,7 @@ async fn keep(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) {
     );
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
     let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
-    let equipment = Equipment::in_world(world, aws.clone(), sides, clock, clock);
+    let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock, clock);
     let mut reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
     let wish = Wish { migration: Arc::new(migration), generation: 1, refused: None };
     clock.sleep(Duration::from_millis(617) * u32::try_from(number).expect("a small number")).await;

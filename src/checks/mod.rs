@@ -7,6 +7,7 @@
 pub mod board;
 pub mod cache;
 pub mod checker;
+pub mod messenger;
 pub mod credentials;
 pub mod declared;
 pub mod expect;

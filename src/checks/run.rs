@@ -1,5 +1,8 @@
 //! One run of any check: within its time limit.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use futures_util::future::{Either, join_all, select};
 use jiff::Timestamp;
 
@@ -29,8 +32,7 @@ pub async fn run_all<'a>(list: Vec<Declared<'a>>, probe: &Probe<'_>) -> Vec<Ende
 pub async fn run<'a>(check: Declared<'a>, probe: &Probe<'_>) -> Ended<'a> {
     let at = probe.clock.now();
     let limit = probe.migration.spec.checks.timeout.duration();
-    let carried_out = Box::pin(carry_out(check, probe));
-    let outcome = match select(carried_out, Box::pin(probe.clock.sleep(limit))).await {
+    let outcome = match select(carry_out(check, probe), Box::pin(probe.clock.sleep(limit))).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(((), _)) => {
             Outcome::unknown(Code::TimedOut, format!("it was not over within {}", spoken(limit)), Vec::new())
@@ -39,13 +41,14 @@ pub async fn run<'a>(check: Declared<'a>, probe: &Probe<'_>) -> Ended<'a> {
     Ended { check, at, outcome }
 }
 
-async fn carry_out(check: Declared<'_>, probe: &Probe<'_>) -> Outcome {
+/// Boxed, because what a check does is one of many futures at once.
+fn carry_out<'a>(check: Declared<'a>, probe: &'a Probe<'_>) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
     match check {
-        Declared::Page(check) => page::run(check, probe).await,
-        Declared::Upstream(check) => upstream::run(check, probe).await,
-        Declared::Cache(check) => cache::run(check, probe).await,
-        Declared::Schema(check) => schema::run(check, probe).await,
-        Declared::Names(check) => names::run(check, probe).await,
-        Declared::Traffic(check) => traffic::run(check, probe).await,
+        Declared::Page(check) => Box::pin(page::run(check, probe)),
+        Declared::Upstream(check) => Box::pin(upstream::run(check, probe)),
+        Declared::Cache(check) => Box::pin(cache::run(check, probe)),
+        Declared::Schema(check) => Box::pin(schema::run(check, probe)),
+        Declared::Names(check) => Box::pin(names::run(check, probe)),
+        Declared::Traffic(check) => Box::pin(traffic::run(check, probe)),
     }
 }

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::observe::{Eyes, within};
+use super::surroundings::Equipment;
 use crate::controllers::binlog::{self, aws::Route};
 use crate::controllers::dns::{self, DnsAction};
 use crate::controllers::fence::FenceAction;
+use crate::controllers::hooks::HookAction;
+use crate::controllers::hooks::call::{Desk, call};
 use crate::controllers::redirect;
 use crate::controllers::replication::{self, ReplicationAction};
 use crate::fault::{Fault, Problem};
+use crate::migration::approvals::cutover_digest;
 use crate::migration::facts::Fact;
 use crate::migration::plan::Action;
 use crate::spec::Migration;
@@ -26,6 +30,7 @@ pub fn fact_before(action: &Action) -> Option<Fact> {
             let old_ttl_seconds = old.iter().map(dns::RecordSet::ttl_seconds).max().unwrap_or(0);
             Some(Fact::ChangeIntended { purpose: *purpose, old_ttl_seconds })
         }
+        Action::Hook(HookAction::Call { point, hooks, .. }) => Some(Fact::HooksCalled { point: *point, hooks: hooks.clone() }),
         Action::Record(_) | Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Fence(_) => None,
         Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => None,
     }
@@ -69,5 +74,12 @@ async fn carry_out(eyes: Eyes<'_>, migration: &Migration, action: &Action) -> Re
         }
         Action::CompareTables => eyes.equipment.comparer.begin(migration, eyes.epoch).await.map(|()| None),
         Action::RaiseIds { side, floors } => eyes.equipment.database(*side).raise_ids(eyes.epoch, floors).await.map(|()| None),
+        Action::Hook(action) => {
+            let (messenger, secrets) = (&*eyes.equipment.messenger, &*eyes.equipment.tools.secrets);
+            let (plan_digest, at) = (&cutover_digest(migration), eyes.clock.now());
+            let answers = call(Desk { messenger, secrets, plan_digest, at }, migration, action).await;
+            let HookAction::Call { point, .. } = action;
+            Ok(Some(Fact::HooksAnswered { point: *point, answers }))
+        }
     }
 }

@@ -53,7 +53,7 @@ const SHARED_LISTING: Duration = Duration::from_secs(30);
 /// What a look is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes<'a> {
-    /// The account, the databases, and who compares and checks them.
+    /// The account, the databases, and everybody who is asked or told something.
     pub equipment: &'a Equipment,
     /// Time.
     pub clock: &'a Clock,

@@ -32,7 +32,7 @@ const MOVES_A_LOOK: usize = 24;
 /// What a pass works with. Everything durable is in the journal; losing the rest loses nothing.
 #[derive(Debug)]
 pub struct Reconciler {
-    /// The account, the databases, and who compares and checks them.
+    /// The account, the databases, and everybody who is asked or told something.
     pub equipment: Equipment,
     /// Facts.
     pub journal: Arc<Journal>,

@@ -77,7 +77,7 @@ fn controller(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) -> (
     );
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
     let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
-    let equipment = Equipment::in_world(world, aws.clone(), sides, clock, clock);
+    let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock, clock);
     let reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
     (reconciler, Wish { migration: Arc::new(migration), generation: 1, refused: None })
 }

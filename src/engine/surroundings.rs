@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::aws::{Aws, Meter};
 use crate::checks::checker::Checker;
 use crate::checks::rounds::{Manner, Rounds, Tools};
+use crate::checks::messenger::Messenger;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::mysql::database::MySqlDatabase;
@@ -15,11 +16,13 @@ use crate::network::OperatingSystem;
 use crate::network::secrets::FromEnvironment;
 use crate::parity::background::Background;
 use crate::parity::comparer::Comparer;
+use crate::sim::bookkeeper::SimulatedMessenger;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::compare::SimulatedComparer;
 use crate::sim::database::seam::SimulatedDatabase;
-use crate::sim::network::{SimulatedNetwork, SimulatedSecrets};
+use crate::sim::network::SimulatedNetwork;
 use crate::sim::profile::FaultProfile;
+use crate::sim::secrets::SimulatedSecrets;
 use crate::sim::setting::Setting;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
@@ -73,6 +76,8 @@ pub struct Equipment {
     pub checker: Arc<dyn Checker>,
     /// What they are made with.
     pub tools: Tools,
+    /// Who calls hooks.
+    pub messenger: Arc<dyn Messenger>,
     /// The stand-in world, in a sandbox.
     pub world: Option<SharedWorld>,
 }
@@ -118,10 +123,12 @@ impl Surroundings {
                 let aws = self.account(migration).await;
                 let comparer = Arc::new(Background::new(clock, self.state.clone()));
                 let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-                let (network, secrets) = (Arc::new(OperatingSystem::new(clock)), Arc::new(FromEnvironment));
-                let tools = Tools { network, secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
+                let network = OperatingSystem::new(clock);
+                let (messenger, secrets) = (Arc::new(network.clone()), Arc::new(FromEnvironment));
+                let tools =
+                    Tools { network: Arc::new(network), secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
                 let checker = Arc::new(Rounds::new(tools.clone(), Manner::BesideThePass));
-                Equipment { aws, legacy, target, comparer, checker, tools, world: None }
+                Equipment { aws, legacy, target, comparer, checker, tools, messenger, world: None }
             }
             Place::Sandbox { seed, profile } => {
                 let identity = identity_digest(migration);
@@ -140,8 +147,9 @@ impl Surroundings {
         let world = World::new(migration, Setting::of(migration), profile.clone(), seed, clock.now()).shared();
         let http = transport(world.clone(), clock.clone());
         let aws = Aws::from_metered_transport(&account_and_region(migration).1, &http, clock, &self.meter);
-        let sides = Sides::simulated(&world, &CrashSwitch::never(), clock, clock);
-        Equipment::in_world(&world, aws, sides, clock, clock)
+        let crash = CrashSwitch::never();
+        let sides = Sides::simulated(&world, &crash, clock, clock);
+        Equipment::in_world(&world, aws, sides, &crash, clock, clock)
     }
 
     /// The clients of a migration's account and region, made when they are asked for first.
@@ -165,14 +173,23 @@ fn account_and_region(migration: &Migration) -> AccountAndRegion {
 }
 
 impl Equipment {
-    /// What a controller works with in a simulated world, whose time is `world_clock`. The controller's own `clock` may be wrong.
-    pub fn in_world(world: &SharedWorld, aws: Aws, sides: Sides, world_clock: &Clock, clock: &Clock) -> Self {
+    /// What a controller works with in a simulated world, whose time is `world_clock`; the controller's own `clock` may be wrong.
+    /// `crash` may kill it around each message.
+    pub fn in_world(
+        world: &SharedWorld,
+        aws: Aws,
+        sides: Sides,
+        crash: &CrashSwitch,
+        world_clock: &Clock,
+        clock: &Clock,
+    ) -> Self {
         let Sides { legacy, target, comparer } = sides;
         let network = Arc::new(SimulatedNetwork::new(world.clone(), world_clock.clone()));
         let secrets = Arc::new(SimulatedSecrets);
         let tools = Tools { network, secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
         let checker = Arc::new(Rounds::new(tools.clone(), Manner::WithinThePass));
-        Self { aws, legacy, target, comparer, checker, tools, world: Some(world.clone()) }
+        let messenger = Arc::new(SimulatedMessenger::new(world.clone(), world_clock.clone(), crash.clone()));
+        Self { aws, legacy, target, comparer, checker, tools, messenger, world: Some(world.clone()) }
     }
 
     /// One side's database.

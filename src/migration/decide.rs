@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::facts::{Facts, MarkerPurpose};
 use super::gates::{self, Gate, Scene};
+use super::hooks;
 use super::ids;
 use super::ladder::{Rung, TaskPosture};
 use super::moves;
@@ -62,14 +63,19 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         return if is_opening(scene) { fences.and(paused) } else { paused };
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
-    fences
+    let steps = fences
         .and(replication(scene))
         .and(chores(scene))
         .and(names(scene))
         .and(front(scene))
         .and(binary_log(scene))
         .and(advice(scene))
-        .and(failing_checks(scene))
+        .and(failing_checks(scene));
+    // In a pause of writes one action is what its budget may be overrun by, so that hooks have a pass of their own.
+    if scene.facts.writes_are_paused() && !steps.actions.is_empty() {
+        return steps;
+    }
+    steps.and(hooks::plan(scene).widen(Action::Hook))
 }
 
 /// A pause changes nothing, except what keeps it from holding both sides closed.
@@ -374,11 +380,9 @@ pub fn wants_more(scene: &Scene<'_>) -> bool {
 }
 
 fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
-    let arrived = closed(judged).next().is_none();
     let in_a_hurry = match scene.facts.rung {
         Rung::Open => true,
-        Rung::Flip => closed(judged).any(|gate| !takes_its_time(gate)),
-        Rung::Aborted | Rung::RollbackOpen => !arrived,
+        Rung::Flip | Rung::Aborted | Rung::RollbackOpen => closed(judged).any(|gate| !takes_its_time(gate)),
         _ => false,
     };
     if scene.facts.writes_are_paused() {
@@ -400,9 +404,10 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
 }
 
-/// Whether only time or a person opens a gate: looking at it more often opens it no sooner. Checks have an interval of their own.
+/// Whether only time or a person opens a gate: looking at it more often opens it no sooner. Checks have an interval of
+/// their own, and so have hooks.
 const fn takes_its_time(gate: Gate) -> bool {
-    matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved) || is_checked(gate)
+    matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved) || is_checked(gate) || is_hook(gate)
 }
 
 const fn is_checked(gate: Gate) -> bool {
@@ -414,6 +419,18 @@ const fn is_checked(gate: Gate) -> bool {
             | Gate::SchemasAlike
             | Gate::NamesAnswered
             | Gate::TrafficEnded
+    )
+}
+
+const fn is_hook(gate: Gate) -> bool {
+    matches!(
+        gate,
+        Gate::HooksBeforeFence
+            | Gate::HooksAfterFence
+            | Gate::HooksBeforeFlip
+            | Gate::HooksAfterFlip
+            | Gate::HooksAfterAbort
+            | Gate::HooksAfterRollback
     )
 }
 
@@ -459,6 +476,6 @@ fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judg
         steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
     let missing = wants_more(scene)
         && closed(judged).any(is_lag)
-        && closed(judged).filter(|gate| !is_lag(*gate)).all(|gate| for_later(gate) && asked);
+        && closed(judged).filter(|gate| !is_lag(*gate) && !is_hook(*gate)).all(|gate| for_later(gate) && asked);
     asked || missing
 }

@@ -6,6 +6,7 @@ use super::approvals;
 use super::decide::wants_more;
 use super::facts::Latch;
 use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now, max_lag};
+use super::hooks;
 use super::ladder::{Posture, Rung};
 use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
@@ -68,6 +69,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         write_pause_began: facts.pause_began,
         parity: facts.parity.as_ref().and_then(|parity| parity.report.clone()),
         comparison_under_way: scene.seen.comparison.under_way.clone(),
+        hooks: hooks::report(scene),
     };
     status.conditions = conditions(scene, plan, backstage, &status);
     status.summary = summary(&status, plan);

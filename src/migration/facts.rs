@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
 use crate::controllers::dns::DnsPurpose;
+use crate::controllers::hooks::{HookAnswer, HookRecords, listed};
 use crate::database::BinlogPosition;
-use crate::names::{ChangeId, MarkerId, Side, TableName};
+use crate::names::{ChangeId, HookName, MarkerId, Side, TableName};
 use crate::parity::report::{Report, Verdict};
-use crate::spec::Phase;
+use crate::spec::{HookPoint, Phase};
 
 /// Why a marker travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -152,6 +153,20 @@ pub enum Fact {
     },
     /// The operator took the abandoned rollback back, so that it may be asked for again.
     RollbackWithdrawn,
+    /// Hooks are about to be called. Counted before the calls are made.
+    HooksCalled {
+        /// At which point.
+        point: HookPoint,
+        /// Which.
+        hooks: Vec<HookName>,
+    },
+    /// What came of calls to hooks.
+    HooksAnswered {
+        /// At which point.
+        point: HookPoint,
+        /// Each hook's answer.
+        answers: BTreeMap<HookName, HookAnswer>,
+    },
 }
 
 /// A batch on its way.
@@ -278,6 +293,8 @@ pub struct Facts {
     pub latch: Latch,
     /// Why the last rollback was given up; cleared when the operator withdraws it.
     pub rollback_abandoned: Option<String>,
+    /// Calls to hooks in this attempt.
+    pub hooks: HookRecords,
 }
 
 impl Default for Facts {
@@ -303,6 +320,7 @@ impl Default for Facts {
             pause_began: None,
             latch: Latch::Free,
             rollback_abandoned: None,
+            hooks: HookRecords::default(),
         }
     }
 }
@@ -386,6 +404,8 @@ impl Facts {
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
             Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
+            Fact::HooksCalled { point, hooks } => self.hooks.called(at, *point, hooks),
+            Fact::HooksAnswered { point, answers } => self.hooks.answered(at, *point, answers),
         }
     }
 
@@ -473,6 +493,11 @@ impl std::fmt::Display for Fact {
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
             Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),
+            Self::HooksCalled { point, hooks } => write!(f, "about to call the hooks of {point}: {}", listed(hooks)),
+            Self::HooksAnswered { answers, .. } => {
+                let said: Vec<String> = answers.iter().map(|(hook, answer)| format!("{hook} {answer}")).collect();
+                f.write_str(&said.join("; "))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod decide;
 pub mod derive;
 pub mod facts;
 pub mod gates;
+pub mod hooks;
 pub mod ids;
 pub mod ladder;
 pub mod moves;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::decide::may_compare;
 use super::facts::{Fact, MarkerPurpose, ParityFact};
 use super::gates::{self, Gate, Scene};
+use super::hooks;
 use super::ladder::Rung;
 use crate::clock::elapsed;
 use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
@@ -61,8 +62,9 @@ fn begin_attempt(scene: &Scene<'_>) -> Option<Vec<Fact>> {
 /// Whether the attempt under way can be given up for the next without moving anybody's writes.
 pub fn at_rest(scene: &Scene<'_>) -> bool {
     match scene.facts.rung {
-        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => true,
-        Rung::Aborted => Gate::LegacyOpen.judge(scene).is_open(),
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated => true,
+        Rung::RollbackArmed => !hooks::is_announced(scene),
+        Rung::Aborted => all_open(gates::arrival(Rung::Aborted), scene),
         Rung::RollbackOpen => scene.facts.reached.contains_key(&Phase::RolledBack),
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
         Rung::Observing | Rung::Completed | Rung::RollbackFence | Rung::RollbackFlip => false,
@@ -71,6 +73,9 @@ pub fn at_rest(scene: &Scene<'_>) -> bool {
 
 /// Why a cutover must be given up now. Needs neither DNS nor DMS, only the journal, the clock and the legacy fence.
 fn reason_to_abort(scene: &Scene<'_>) -> Option<String> {
+    if scene.facts.rung == Rung::RollbackArmed {
+        return hooks::withdrawn(scene);
+    }
     let cutting_over = matches!(scene.facts.rung, Rung::Fence | Rung::Drain | Rung::Arm);
     if !cutting_over || scene.facts.is_past_no_return() {
         return None;
@@ -307,15 +312,28 @@ fn climb(scene: &Scene<'_>) -> Vec<Fact> {
     facts
 }
 
-fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
+/// Whether nothing but this gate keeps the first fence of a cutover from closing.
+pub fn may_fence_but_for(scene: &Scene<'_>, left_out: Gate) -> bool {
+    let is_asked_for = wishes(scene, Phase::CutOver) && scene.migration.spec.attempt == scene.facts.attempt;
+    is_asked_for && gates::CUTOVER.iter().filter(|gate| **gate != left_out).all(|gate| gate.judge(scene).is_open())
+}
+
+fn wishes(scene: &Scene<'_>, phase: Phase) -> bool {
     let spec = &scene.migration.spec;
-    let wishes = |phase: Phase| spec.phase != Phase::RolledBack && spec.phase >= phase && !spec.paused;
+    spec.phase != Phase::RolledBack && spec.phase >= phase && !spec.paused
+}
+
+fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
+    let wishes = |phase: Phase| wishes(scene, phase);
     match rung {
         Rung::Prepared => wishes(Phase::Prepared),
         Rung::Replicating => wishes(Phase::Replicating),
         Rung::Validated => wishes(Phase::Validated),
         Rung::RollbackArmed => wishes(Phase::RollbackArmed),
-        Rung::Fence => wishes(Phase::CutOver) && spec.attempt == scene.facts.attempt && all_open(gates::CUTOVER, scene),
+        Rung::Fence => {
+            let gate = Gate::HooksBeforeFence;
+            may_fence_but_for(scene, gate) && gate.judge(scene).is_open()
+        }
         // Once the first fence has closed, the way on is not asked again: standing still is what costs.
         Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => true,
         Rung::RollbackFlip | Rung::RollbackOpen => true,

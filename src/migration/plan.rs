@@ -11,6 +11,7 @@ use super::ladder::Rung;
 use crate::controllers::binlog::BinlogAction;
 use crate::controllers::dns::DnsAction;
 use crate::controllers::fence::FenceAction;
+use crate::controllers::hooks::HookAction;
 use crate::controllers::redirect::RedirectAction;
 use crate::controllers::replication::ReplicationAction;
 use crate::controllers::{Block, Wait};
@@ -49,6 +50,8 @@ pub enum Action {
     },
     /// Compare both sides' rows. Reads only; the result becomes a fact.
     CompareTables,
+    /// Calls to the operator's own systems. What came of them becomes a fact.
+    Hook(HookAction),
 }
 
 impl fmt::Display for Action {
@@ -68,6 +71,7 @@ impl fmt::Display for Action {
                 write!(f, "number new rows on the {side} side: {}", floors.join(", "))
             }
             Self::CompareTables => f.write_str("compare the rows of both sides"),
+            Self::Hook(action) => action.fmt(f),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use super::facts::MarkerPurpose;
 use super::gates::{Gate, Scene};
+use super::hooks;
 use super::ladder::Rung;
 use super::plan::{Action, Standing};
 use crate::controllers::binlog::BinlogAction;
 use crate::controllers::dns::{DnsAction, DnsPurpose};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
+use crate::controllers::hooks::HookAction;
 use crate::controllers::replication::{ReplicationAction, StartType};
 use crate::controllers::{Block, Steps};
 use crate::names::{Account, Direction, Side};
@@ -24,6 +26,7 @@ const RULES: &[(&str, Rule)] = &[
     ("ReverseStartsOnlyFromItsRecordedPosition", reverse_starts_only_from_its_recorded_position),
     ("RebootOnlyBeforeTheCutoverInTheWindow", reboot_only_before_the_cutover_in_the_window),
     ("TasksAreDeletedOnlyWhenNobodyNeedsThem", tasks_are_deleted_only_when_nobody_needs_them),
+    ("HooksSayOnlyWhatIsSo", hooks_say_only_what_is_so),
 ];
 
 /// Turns forbidden actions into blocks. Never adds an action.
@@ -151,4 +154,10 @@ fn tasks_are_deleted_only_when_nobody_needs_them(action: &Action, scene: &Scene<
         Direction::Reverse => matches!(scene.facts.rung, Rung::Completed | Rung::RollbackArmed),
     };
     (!useless).then_some("it is still needed")
+}
+
+/// Whoever is told that a point has come acts on it: the fence is proven, legacy is open, the target takes writes.
+fn hooks_say_only_what_is_so(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
+    let Action::Hook(HookAction::Call { point, .. }) = action else { return None };
+    hooks::forbidden(scene, *point)
 }

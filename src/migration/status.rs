@@ -8,9 +8,9 @@ use super::ladder::Rung;
 use super::plan::GateReport;
 use crate::checks::report::CheckReport;
 use crate::controllers::{Block, Reason, Wait};
-use crate::names::PlanDigest;
+use crate::names::{HookName, PlanDigest};
 use crate::parity::report::Report;
-use crate::spec::Phase;
+use crate::spec::{Demand, HookPoint, Phase};
 
 /// `True`, `False` or `Unknown`, as in every Kubernetes condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +126,28 @@ pub struct ApprovalReport {
     pub plan_digest: PlanDigest,
 }
 
+/// One hook that was called in this attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HookReport {
+    /// Its name.
+    pub name: HookName,
+    /// Its point.
+    pub at: HookPoint,
+    /// What is demanded of it.
+    pub demand: Demand,
+    /// Calls begun.
+    pub calls: u32,
+    /// When the newest one began.
+    pub called_at: Timestamp,
+    /// When it last took one, or said yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    /// What came of the newest call that ended, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
+}
+
 /// The view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -184,4 +206,7 @@ pub struct MigrationStatus {
     /// How far the comparison is that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison_under_way: Option<String>,
+    /// Hooks that were called in this attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReport>,
 }

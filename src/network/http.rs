@@ -1,4 +1,4 @@
-//! One HTTP exchange over real sockets: a GET, bounded in bytes and in time whatever answers.
+//! One HTTP exchange over real sockets: a GET, or a hook's POST, bounded in bytes and in time whatever answers.
 //!
 //! The stages follow each other, each within what is left of the request's limit, so that an exchange that is late says where
 //! it was. Two exchanges share nothing but the platform's list of authorities: no connection is kept and no TLS session is
@@ -19,15 +19,16 @@ use std::pin::{Pin, pin};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{Either, FusedFuture, select};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::Request;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::deadline::{Deadline, Stage};
-use self::message::{Destination, Protocol};
+use self::message::{Content, Destination, Protocol};
 use self::obstacle::Obstacle;
+use crate::checks::messenger::Message;
 use crate::checks::network::{HttpAnswer, HttpRequest, PrivateAddresses, Trouble};
 use crate::clock::Clock;
 
@@ -42,14 +43,34 @@ const HEAD_BYTES: usize = 128 * 1024;
 /// # Errors
 /// What came instead of an answer, or what did not come in time.
 pub async fn exchange(clock: &Clock, request: &HttpRequest) -> Result<HttpAnswer, Trouble> {
-    let answer = answer(clock, request).await;
+    let answer = answer(clock, request, Content::Nothing).await;
     answer.map_err(|Obstacle { code, detail }| Trouble { attempted: request.shown(), detail, code })
 }
 
-async fn answer(clock: &Clock, request: &HttpRequest) -> Result<HttpAnswer, Obstacle> {
+/// Sends a message, and answers with the status that came. Of the answer's body nothing is read.
+///
+/// # Errors
+/// As [`exchange`].
+pub async fn post(clock: &Clock, message: &Message) -> Result<u16, Trouble> {
+    let headers = message.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let request = HttpRequest {
+        url: message.url.clone(),
+        connect_to: None,
+        headers,
+        tls_ca_file: message.tls_ca_file.clone(),
+        private_addresses: PrivateAddresses::Allowed,
+        body_limit: 0,
+        limit: message.limit,
+    };
+    let answer = answer(clock, &request, Content::Json(&message.body)).await;
+    let attempted = format!("POST {}", message.url);
+    answer.map(|answer| answer.status).map_err(|Obstacle { code, detail }| Trouble { attempted, detail, code })
+}
+
+async fn answer(clock: &Clock, request: &HttpRequest, content: Content<'_>) -> Result<HttpAnswer, Obstacle> {
     let deadline = Deadline::after(clock, request.limit);
     let destination = Destination::of(request)?;
-    let message = message::of(request)?;
+    let message = message::of(request, content)?;
     let addresses = deadline.during(Stage::Resolving, connect::resolve(&destination)).await?;
     if request.private_addresses == PrivateAddresses::Refused {
         addresses::none_is_private(&addresses)?;
@@ -82,8 +103,8 @@ struct Reply {
     body: Vec<u8>,
 }
 
-/// Sends the request and reads the answer, on a connection that serves nothing else.
-async fn converse<S>(stream: S, message: Request<Empty<Bytes>>, deadline: &Deadline<'_>, limit: usize) -> Result<Reply, Obstacle>
+/// Sends the request and reads the answer, on a connection that serves nothing else. With a limit of 0 no body is read.
+async fn converse<S>(stream: S, message: Request<Full<Bytes>>, deadline: &Deadline<'_>, limit: usize) -> Result<Reply, Obstacle>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -94,6 +115,9 @@ where
     let sending = driven(connection.as_mut(), sender.send_request(message));
     let heading = async { sending.await.map_err(|error| Obstacle::in_head(&error)) };
     let (head, incoming) = deadline.during(Stage::AwaitingHead, heading).await?.into_parts();
+    if limit == 0 {
+        return Ok(Reply { head, body: Vec::new() });
+    }
     let reading = driven(connection.as_mut(), body::read(incoming, limit));
     let raw = deadline.during(Stage::ReadingBody, reading).await?;
     let body = body::decoded(raw, &head.headers, limit)?;

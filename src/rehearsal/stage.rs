@@ -26,7 +26,9 @@ use crate::lab::bridge::Mishap;
 use crate::lab::customers::Hours;
 use crate::lab::{Lab, LabError};
 use crate::migration::facts::Latch;
+use crate::migration::gates::Gate;
 use crate::migration::ladder::Rung;
+use crate::migration::plan::GateReport;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
@@ -397,7 +399,7 @@ impl<'a> Stage<'a> {
             None => resumed(Clock::starting_at(wall), &self.journal),
         };
         let aws = Aws::from_transport(&self.region, &http, &clock);
-        let equipment = Equipment::in_world(&self.world, aws, self.sides(&clock), &self.clock, &clock);
+        let equipment = Equipment::in_world(&self.world, aws, self.sides(&clock), &self.crash, &self.clock, &clock);
         Reconciler::start(equipment, self.journal.clone(), clock, self.request.cadence)
     }
 
@@ -557,8 +559,10 @@ impl<'a> Stage<'a> {
 fn is_about_to_switch(status: &MigrationStatus) -> bool {
     let switching = status.write_pause_began.is_some() || matches!(status.rung, Rung::Open | Rung::Flip);
     let returning = status.rung == Rung::RollbackOpen && status.phase != Some(Phase::RolledBack);
-    let only_heartbeats = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(|gate| gate.name.ends_with("Lag"));
-    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && only_heartbeats;
+    // A heartbeat crosses by itself, and a hook is called once everything else holds.
+    let is_about_to_open = |gate: &GateReport| gate.name.ends_with("Lag") || gate.name == Gate::HooksBeforeFence.name();
+    let nearly = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(is_about_to_open);
+    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && nearly;
     switching || returning || asked
 }
 

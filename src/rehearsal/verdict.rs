@@ -49,6 +49,9 @@ pub struct Verdict {
     pub aws_calls: BTreeMap<String, u64>,
     /// Faults injected, by kind.
     pub faults_injected: BTreeMap<String, u64>,
+    /// Calls that hooks took, by `migration/attempt/point/hook`; more than one of a kind has one effect.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hook_calls: BTreeMap<String, u64>,
     /// Invariants broken; empty is the only good answer.
     pub violations: Vec<Violation>,
     /// What went wrong in the story, where it was caught, and when it was mended; empty in every other scenario.

@@ -3,6 +3,7 @@
 //! AWS services behind the real wire protocols, two databases, DNS with its caches, and customers who pay. Nothing in here
 //! knows the controller: the world is only asked, through the wire or through the database seam, and it advances by itself.
 
+pub mod bookkeeper;
 pub mod crash;
 pub mod customers;
 pub mod database;
@@ -17,6 +18,7 @@ pub mod rds;
 pub mod report;
 pub mod resolvers;
 pub mod route53;
+pub mod secrets;
 pub mod setting;
 #[cfg(test)]
 mod tests;

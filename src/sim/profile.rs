@@ -25,6 +25,8 @@ pub struct FaultProfile {
     pub latency_max_ms: u64,
     /// A database verb fails as if the connection broke, before or after it was applied.
     pub database_error: f64,
+    /// A call to a hook gets no answer, before or after the hook took it, or is refused.
+    pub hook_error: f64,
     /// A DMS transition takes several times as long.
     pub slow_task: f64,
     /// A DMS task that starts fails instead of running; it can be resumed.
@@ -64,6 +66,7 @@ impl FaultProfile {
             latency_min_ms: 20,
             latency_max_ms: 120,
             database_error: 0.0,
+            hook_error: 0.0,
             slow_task: 0.0,
             failed_task: 0.0,
             failed_connection: 0.0,
@@ -87,6 +90,7 @@ impl FaultProfile {
             stale_read: 0.02,
             latency_max_ms: 400,
             database_error: 0.005,
+            hook_error: 0.1,
             slow_task: 0.1,
             failed_task: 0.05,
             failed_connection: 0.2,
@@ -110,6 +114,7 @@ impl FaultProfile {
             stale_read: 0.05,
             latency_max_ms: 900,
             database_error: 0.02,
+            hook_error: 0.4,
             slow_task: 0.3,
             failed_task: 0.15,
             failed_connection: 0.5,

@@ -35,6 +35,8 @@ pub struct WorldReport {
     pub aws_calls: BTreeMap<String, u64>,
     /// Faults that struck, by name.
     pub faults_injected: BTreeMap<String, u64>,
+    /// Calls that hooks took, by `migration/attempt/point/hook`.
+    pub hook_calls: BTreeMap<String, u64>,
     /// Safety properties that were broken.
     pub violations: Vec<Violation>,
 }

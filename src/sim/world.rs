@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::bookkeeper::Bookkeeper;
 use super::customers::{Customers, PAYMENTS};
 use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
@@ -61,6 +62,8 @@ pub struct World {
     pub customers: Customers,
     /// People with consoles.
     pub humans: Humans,
+    /// The other end of hooks.
+    pub bookkeeper: Bookkeeper,
     /// The watch.
     pub monitor: Monitor,
     /// What answers over HTTP.
@@ -100,6 +103,7 @@ impl World {
             resolvers: Resolvers::new(setting.resolvers, public[0], start, &mut fork(6)),
             customers: Customers::new(&setting, start, fork(7)),
             humans: Humans::new(profile.human_edits, start, fork(8)),
+            bookkeeper: Bookkeeper::new(fork(11)),
             monitor: Monitor::new(public[0].side),
             faults: Faults::new(profile, fork(9)),
             seam_rng: fork(10),
@@ -365,6 +369,7 @@ impl World {
             rollback_write_pause_seconds: pause(Side::Legacy),
             aws_calls: self.faults.calls.clone(),
             faults_injected: self.faults.injected.clone(),
+            hook_calls: self.bookkeeper.taken().clone(),
             violations: self.monitor.violations.clone(),
         }
     }

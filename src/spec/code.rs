@@ -151,6 +151,14 @@ codes! {
     "1101" Error OpenPlaceholder "A `<` in a key's pattern that opens no placeholder.";
     "1102" Warning CrossSlotOperation "Keys that are used together, and that no hash tag keeps together.";
     "1103" Error AuthorityWithoutTls "A file of authorities for a connection without TLS.";
+
+    // Hooks.
+    "1401" Error WrongHookUrl "Not a URL that a hook can be called at.";
+    "1402" Warning PlainHook "A hook's call that is not encrypted.";
+    "1403" Error HookCannotHold "A hook that nothing can wait for at this point.";
+    "1404" Error HookOutlivesPause "A hook that may take too long while customers wait.";
+    "1405" Error HookTooSlow "A hook that may take longer than a pass may be held up.";
+    "1406" Warning HookInThePause "A hook that the write pause lasts for.";
 }
 
 impl fmt::Display for Code {

@@ -56,6 +56,13 @@ pub const FORMS: &[Form] = &[
         check: is_dns_label,
     },
     Form {
+        definition: "HookName",
+        pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        longest: 63,
+        accepted: "a name such as `maintenance-banner`: lower-case letters, digits and hyphens, at most 63",
+        check: is_dns_label,
+    },
+    Form {
         definition: "TaskIdentifier",
         pattern: KEBAB,
         longest: 255,

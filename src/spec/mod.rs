@@ -11,6 +11,7 @@ mod database;
 mod dns;
 pub mod finding;
 pub mod form;
+pub mod hooks;
 pub mod load;
 pub mod parity;
 pub mod period;
@@ -33,6 +34,7 @@ use crate::names::{
 pub use checks::Checks;
 pub use database::{Canary, CanaryEndpoint, CredentialsFrom, DatabaseSpec, Tls, TrustedAccount};
 pub use dns::{ARecord, AliasRecord, CnameRecord, Destination, Dns, PublicRecord, ShadowRecord};
+pub use hooks::{Demand, Hook, HookPoint};
 pub use parity::{Columns, Ledger, Normalised, Parity, Rule};
 pub use period::Period;
 pub use phase::Phase;
@@ -113,6 +115,10 @@ pub struct Spec {
     /// The way back.
     #[serde(default)]
     pub rollback: Rollback,
+    /// What only the operator's own systems can do, and when they are called.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub hooks: Vec<Hook>,
     /// Who agreed to which attempt and plan; added by pull request.
     #[serde(default)]
     #[schemars(length(max = 32))]

@@ -5,5 +5,5 @@ mod spec;
 pub mod story;
 pub mod world;
 
-pub use spec::migration;
+pub use spec::{hooks, migration};
 pub use story::Story;

@@ -11,6 +11,7 @@ use bascule::checks::outcome::{CheckKind, Code, Outcome};
 use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member, MemberRole};
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::{HookAction, HookAnswer};
 use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, TargetHealth};
 use bascule::controllers::replication::{
     Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
@@ -174,6 +175,8 @@ pub struct World {
     pub lagging: bool,
     /// What fails of all that is checked.
     pub failing: Option<CheckKind>,
+    /// What hooks answer.
+    pub hooks_answer: u16,
     /// Tasks made so far.
     pub made: u32,
 }
@@ -217,6 +220,7 @@ impl World {
             behind: BTreeSet::from([Side::Target]),
             lagging: false,
             failing: None,
+            hooks_answer: 204,
             made: 0,
         }
     }
@@ -356,6 +360,10 @@ impl World {
                 self.behind.remove(side);
             }
             Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
+            Action::Hook(HookAction::Call { point, hooks, .. }) => {
+                let answers = hooks.iter().map(|hook| (hook.clone(), HookAnswer::of(self.hooks_answer))).collect();
+                return Some(Fact::HooksAnswered { point: *point, answers });
+            }
         }
         None
     }

@@ -1,19 +1,20 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
 use bascule::checks::outcome::CheckKind;
+use bascule::controllers::hooks::{HookAnswer, HookRecords};
 use bascule::database::{Bypass, IdSpace};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
 use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Standing};
-use bascule::names::{Direction, Side, TableName};
+use bascule::names::{Direction, HookName, Side, TableName};
 use bascule::parity::comparer::Comparison;
 use bascule::parity::report::{Report, TableReport, Verdict};
-use bascule::spec::Phase;
+use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
-use super::common::Story;
+use super::common::{Story, hooks};
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door, Log, Status};
 
@@ -59,6 +60,17 @@ fn just_compared() -> Story {
     let mut story = at(Phase::Validated);
     story.record(&Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None });
     story
+}
+
+/// Hooks that took their calls, and whose calls were not taken.
+fn called(point: HookPoint, phase: Phase) -> Case {
+    let mut story = at(phase);
+    story.migration.spec.hooks = hooks().into_iter().filter(|hook| hook.at == point).collect();
+    let names: Vec<HookName> = story.migration.spec.hooks.iter().map(|hook| hook.name.clone()).collect();
+    story.record(&Fact::HooksCalled { point, hooks: names.clone() });
+    let answers = names.into_iter().map(|name| (name, HookAnswer::of(204))).collect();
+    story.record(&Fact::HooksAnswered { point, answers });
+    case(story, |story| story.facts.hooks = HookRecords::default(), None)
 }
 
 /// A story in which a phase rests.
@@ -147,6 +159,12 @@ fn case_of(gate: Gate) -> Case {
             };
             case(at(Phase::RolledBack), closed, blind!(Dms))
         }
+        HooksBeforeFence => called(HookPoint::BeforeFence, Phase::RollbackArmed),
+        HooksAfterFence => called(HookPoint::AfterFence, Phase::CutOver),
+        HooksBeforeFlip => called(HookPoint::BeforeFlip, Phase::CutOver),
+        HooksAfterFlip => called(HookPoint::AfterFlip, Phase::CutOver),
+        HooksAfterAbort => called(HookPoint::AfterAbort, Phase::RollbackArmed),
+        HooksAfterRollback => called(HookPoint::AfterRollback, Phase::RolledBack),
         TasksRetired => {
             let closed: Turn = |story| story.world.forward = Story::resting(Phase::Replicating).world.forward;
             case(at(Phase::Completed), closed, blind!(Dms))

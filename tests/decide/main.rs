@@ -6,6 +6,7 @@ mod common;
 
 mod approvals;
 mod gates;
+mod hooks;
 mod ladder;
 mod moves;
 mod safety;

@@ -4,6 +4,7 @@ use bascule::controllers::Steps;
 use bascule::controllers::binlog::BinlogAction;
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::database::BinlogPosition;
 use bascule::migration::gates::Scene;
@@ -11,7 +12,7 @@ use bascule::migration::ladder::Rung;
 use bascule::migration::plan::Action;
 use bascule::migration::safety::filter;
 use bascule::names::{Account, Direction, Side};
-use bascule::spec::Phase;
+use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
 use super::common::Story;
@@ -40,6 +41,10 @@ fn start(direction: Direction, how: StartType) -> Action {
 
 fn delete(direction: Direction) -> Action {
     Action::Replication(ReplicationAction::DeleteTask { direction, task: "task".into() })
+}
+
+fn call(point: HookPoint) -> Action {
+    Action::Hook(HookAction::Call { point, attempt: 1, hooks: vec!["banner".into()] })
 }
 
 fn says(story: &Story, action: &Action, word: &str) {
@@ -205,5 +210,48 @@ fn a_task_is_deleted_only_when_nobody_needs_it() {
         assert_eq!(forward.is_none(), rung == Rung::Completed, "{rung}");
         let reverse = forbidden(&story, &delete(Direction::Reverse));
         assert_eq!(reverse.is_none(), matches!(rung, Rung::Completed | Rung::RollbackArmed), "{rung}");
+    }
+}
+
+#[test]
+fn nobody_is_told_what_is_not_so() {
+    for story in stories() {
+        let rung = story.facts.rung;
+        for point in HookPoint::ALL {
+            let says = forbidden(&story, &call(point)).is_none();
+            let may_be_said = match point {
+                HookPoint::BeforeFence => rung < Rung::Fence,
+                HookPoint::AfterFence => matches!(rung, Rung::Drain | Rung::Arm),
+                // A story that has only just entered a rung sees what the one before has proven.
+                HookPoint::BeforeFlip | HookPoint::AfterFlip => {
+                    matches!(rung, Rung::Flip | Rung::Observing | Rung::Completed | Rung::RollbackFence)
+                }
+                HookPoint::AfterAbort => rung == Rung::Aborted,
+                HookPoint::AfterRollback => false,
+            };
+            assert_eq!(says, may_be_said, "{point} at {rung}");
+        }
+    }
+    lets_through(&Story::resting(Phase::RolledBack), &call(HookPoint::AfterRollback));
+}
+
+#[test]
+fn nobody_is_told_anything_while_the_migration_is_paused_or_a_fence_is_not_seen() {
+    for (point, mut story) in [
+        (HookPoint::BeforeFence, Story::resting(Phase::RollbackArmed)),
+        (HookPoint::AfterFence, Story::entering(Rung::Drain, Phase::CutOver)),
+        (HookPoint::BeforeFlip, Story::entering(Rung::Flip, Phase::CutOver)),
+        (HookPoint::AfterFlip, Story::resting(Phase::CutOver)),
+        (HookPoint::AfterAbort, Story::aborted()),
+        (HookPoint::AfterRollback, Story::resting(Phase::RolledBack)),
+    ] {
+        lets_through(&story, &call(point));
+        if point != HookPoint::BeforeFence {
+            let mut unseen = story.clone();
+            unseen.world.blind.insert(Blind::Legacy);
+            says(&unseen, &call(point), "HooksSayOnlyWhatIsSo");
+        }
+        story.migration.spec.paused = true;
+        says(&story, &call(point), "HooksSayOnlyWhatIsSo");
     }
 }

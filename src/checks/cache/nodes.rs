@@ -29,11 +29,13 @@ struct Sight {
 /// Asks every node that serves slots, and judges what they say.
 pub(super) async fn look(talk: &Talk<'_>, slots: &Slots, report: &mut Report) {
     let commands = [words(&["INFO", "memory"]), words(&["CLUSTER", "INFO"])];
-    let asking = stream::iter(slots.nodes()).map(|node| {
+    // Futures in a list, not a stream's closure: rustc cannot prove of the latter that it may move between threads.
+    let mut asking = Vec::new();
+    for node in slots.nodes() {
         let asked = talk.ask(node, &commands);
-        async move { (node, asked.await) }
-    });
-    let said: Vec<_> = asking.buffered(AT_ONCE).collect().await;
+        asking.push(async move { (node, asked.await) });
+    }
+    let said: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
     let mut sights = Vec::new();
     for (node, said) in said {
         report.saw(node, &commands, &said);

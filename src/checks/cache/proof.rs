@@ -53,12 +53,16 @@ async fn run<'a>(
     for errand in errands {
         nodes.entry(errand.node.clone()).or_default().push(errand);
     }
-    let asking = stream::iter(nodes).map(|(node, errands)| async move {
-        let commands: Vec<Vec<String>> = errands.iter().flat_map(Errand::commands).collect();
-        let said = talk.ask(&node, &commands).await;
-        (node, errands, commands, said)
-    });
-    let said: Vec<_> = asking.buffered(AT_ONCE).collect().await;
+    // Futures in a list, not a stream's closure: rustc cannot prove of the latter that it may move between threads.
+    let mut asking = Vec::new();
+    for (node, errands) in nodes {
+        asking.push(async move {
+            let commands: Vec<Vec<String>> = errands.iter().flat_map(Errand::commands).collect();
+            let said = talk.ask(&node, &commands).await;
+            (node, errands, commands, said)
+        });
+    }
+    let said: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
     let mut sent_on = Vec::new();
     for (node, errands, commands, said) in said {
         report.saw(&node, &commands, &said);

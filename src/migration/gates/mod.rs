@@ -7,6 +7,7 @@ mod checks;
 mod databases;
 mod front;
 mod history;
+mod hooks;
 mod replication;
 
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use crate::checks::outcome::CheckKind;
 use crate::controllers::dns::DnsPurpose;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
-use crate::spec::Migration;
+use crate::spec::{HookPoint, Migration};
 
 pub use binlog::binlog_terms;
 pub use checks::{failing, gate_of, next_run};
@@ -142,6 +143,18 @@ pub enum Gate {
     ReverseStopped,
     /// Both tasks are gone.
     TasksRetired,
+    /// Every hook before the fence took its call, said yes, or is given up as one that is only told.
+    HooksBeforeFence,
+    /// The same after the fence; what is demanded there lengthens the pause.
+    HooksAfterFence,
+    /// The same before the flip, where nothing can be demanded.
+    HooksBeforeFlip,
+    /// The same after the flip.
+    HooksAfterFlip,
+    /// The same after an abort. Legacy opens before and without it.
+    HooksAfterAbort,
+    /// The same after a rollback. Legacy opens before and without it.
+    HooksAfterRollback,
 }
 
 use Gate::*;
@@ -175,16 +188,25 @@ pub const fn arrival(rung: Rung) -> &'static [Gate] {
         ],
         Rung::RollbackArmed => &[BinlogInEffect, RetentionCoversWindow, ReverseCreated],
         Rung::Fence => &[TargetFenced, LegacyFenced],
-        Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy],
+        Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy, HooksAfterFence],
         Rung::Arm => &[LegacyFenced, TargetFenced, ForwardStopped, IdSpaceClear, ReverseStartKnown, NoReturnPassed],
-        Rung::Open => &[LegacyFenced, TargetOpen],
-        Rung::Flip => &[LegacyFenced, TargetOpen, PublicAtTarget, ReverseProven, ReverseHealthy, NamesAnswered, TrafficEnded],
+        Rung::Open => &[LegacyFenced, TargetOpen, HooksBeforeFlip],
+        Rung::Flip => &[
+            LegacyFenced,
+            TargetOpen,
+            PublicAtTarget,
+            ReverseProven,
+            ReverseHealthy,
+            NamesAnswered,
+            TrafficEnded,
+            HooksAfterFlip,
+        ],
         Rung::Observing => &[],
         Rung::Completed => &[TasksRetired],
-        Rung::Aborted => &[LegacyOpen],
+        Rung::Aborted => &[LegacyOpen, HooksAfterAbort],
         Rung::RollbackFence => &[LegacyFenced, TargetFenced],
         Rung::RollbackFlip => &[LegacyFenced, TargetFenced, RollbackDrained, IdSpaceClear],
-        Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped],
+        Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped, HooksAfterRollback],
     }
 }
 
@@ -210,6 +232,7 @@ pub const CUTOVER: &[Gate] = &[
     ForwardTablesHealthy,
     ParityFresh,
     ForwardLag,
+    HooksBeforeFence,
 ];
 
 /// What must hold before the way back is given up.
@@ -292,6 +315,12 @@ impl Gate {
             PublicBackAtLegacy => front::flipped(scene, Side::Legacy, DnsPurpose::FlipToLegacy),
             ReverseStopped => replication::stopped(scene, Direction::Reverse),
             TasksRetired => replication::tasks_retired(scene),
+            HooksBeforeFence => hooks::settled(scene, HookPoint::BeforeFence),
+            HooksAfterFence => hooks::settled(scene, HookPoint::AfterFence),
+            HooksBeforeFlip => hooks::settled(scene, HookPoint::BeforeFlip),
+            HooksAfterFlip => hooks::settled(scene, HookPoint::AfterFlip),
+            HooksAfterAbort => hooks::settled(scene, HookPoint::AfterAbort),
+            HooksAfterRollback => hooks::settled(scene, HookPoint::AfterRollback),
         }
     }
 }

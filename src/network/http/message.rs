@@ -1,9 +1,9 @@
 //! The request as it goes over the wire, and where it goes.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Request, Uri};
-use http_body_util::Empty;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, Uri};
+use http_body_util::Full;
 use rustls::pki_types::ServerName;
 use url::{Host, Position};
 
@@ -12,6 +12,15 @@ use crate::checks::network::HttpRequest;
 
 /// Who asks, for those who read the server's log.
 const WHO_ASKS: &str = concat!("bascule/", env!("CARGO_PKG_VERSION"));
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Nothing: it is a GET.
+    Nothing,
+    /// JSON: it is a POST.
+    Json(&'a str),
+}
 
 /// What is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +68,7 @@ impl Destination {
 }
 
 /// The message of `request`. A coded body is not asked for: it could only hide what the page says.
-pub fn of(request: &HttpRequest) -> Result<Request<Empty<Bytes>>, Obstacle> {
+pub fn of(request: &HttpRequest, content: Content<'_>) -> Result<Request<Full<Bytes>>, Obstacle> {
     let authority = HeaderValue::from_str(&request.url[Position::BeforeHost..Position::AfterPort]);
     let authority = authority.map_err(|_| Obstacle::not_asked("the URL's host cannot be sent in a header".to_owned()))?;
     let mut headers = HeaderMap::from_iter([
@@ -75,7 +84,15 @@ pub fn of(request: &HttpRequest) -> Result<Request<Empty<Bytes>>, Obstacle> {
     }
     let path = &request.url[Position::BeforePath..Position::AfterQuery];
     let uri = path.parse::<Uri>();
-    let mut message = Request::new(Empty::new());
+    let (method, body) = match content {
+        Content::Nothing => (Method::GET, Bytes::new()),
+        Content::Json(text) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            (Method::POST, Bytes::copy_from_slice(text.as_bytes()))
+        }
+    };
+    let mut message = Request::new(Full::new(body));
+    *message.method_mut() = method;
     *message.uri_mut() = uri.map_err(|error| Obstacle::not_asked(format!("the URL's path and query cannot be sent: {error}")))?;
     *message.headers_mut() = headers;
     Ok(message)

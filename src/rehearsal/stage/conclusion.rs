@@ -75,6 +75,7 @@ impl Stage<'_> {
             controller_starts: self.starts,
             aws_calls: report.aws_calls,
             faults_injected: report.faults_injected,
+            hook_calls: report.hook_calls,
             violations: report.violations,
             lessons: self.story.as_ref().map_or_else(Vec::new, Story::report),
             lab,

@@ -25,7 +25,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which: `S1` ... `S14`, `Window` for a reboot outside the maintenance window, or `Numbers` for a row's number given twice.
+    /// Which: `S1` ... `S14`, `Window` for a reboot outside the maintenance window, `Numbers` for a row's number given twice, or
+    /// `Hooks` for a call that was not signed, or said what was not so.
     pub rule: String,
     /// When.
     pub at: Timestamp,
@@ -92,6 +93,11 @@ impl Monitor {
     /// Where acknowledged payments live.
     pub const fn authoritative(&self) -> Side {
         self.authoritative
+    }
+
+    /// Where the public name points.
+    pub const fn pointing(&self) -> Option<Side> {
+        self.pointing
     }
 
     /// S14 is measured against this budget from now on.

@@ -2,6 +2,7 @@
 
 use crate::names::{Direction, Side};
 use crate::sim::dms::Progress;
+use crate::spec::HookPoint;
 
 /// What happened to be true of the world at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,20 @@ pub fn s7_legacy_may_reopen(truth: &Truth) -> Verdict {
     everything_applied(Direction::Reverse, truth.reverse, truth.target)
 }
 
+/// A hook is called only where its point has come: whoever is told acts on it.
+pub fn hook_says_what_is_so(point: HookPoint, truth: &Truth, pointing: Option<Side>) -> Verdict {
+    let (legacy, target) = (truth.legacy.writes, truth.target.writes);
+    let holds = match point {
+        HookPoint::BeforeFence => legacy == WritesNow::Open,
+        HookPoint::AfterFence => legacy == WritesNow::Closed && target == WritesNow::Closed,
+        HookPoint::BeforeFlip => target == WritesNow::Open && legacy == WritesNow::Closed && pointing != Some(Side::Target),
+        HookPoint::AfterFlip => target == WritesNow::Open && pointing == Some(Side::Target),
+        HookPoint::AfterAbort => legacy == WritesNow::Open && target != WritesNow::Open,
+        HookPoint::AfterRollback => legacy == WritesNow::Open && target != WritesNow::Open && pointing == Some(Side::Legacy),
+    };
+    refuse_if(!holds, || format!("{point} was said while legacy was {legacy:?}, the target {target:?}, the name at {pointing:?}"))
+}
+
 fn everything_applied(direction: Direction, progress: Progress, source: SideTruth) -> Verdict {
     let missing = source.application_end.saturating_sub(progress.applied_seq);
     refuse_if(missing > 0, || format!("{direction} replication has {missing} events to apply"))?;
@@ -150,6 +165,23 @@ mod tests {
         let open = SideTruth { writes: WritesNow::Open, ..settled().target };
         assert!(s1_one_writable_side(&Truth { legacy: open, target: open, ..settled() }).is_err());
         assert_eq!(s1_one_writable_side(&Truth { target: open, ..settled() }), Ok(()));
+    }
+
+    #[test]
+    fn every_hook_is_held_against_what_is_so_at_its_point() {
+        use WritesNow::{Closed, Ending, Open};
+        let side = |writes| SideTruth { writes, ..settled().legacy };
+        let says = |point, legacy, target, pointing| {
+            let truth = Truth { legacy: side(legacy), target: side(target), ..settled() };
+            hook_says_what_is_so(point, &truth, Some(pointing)).is_ok()
+        };
+        let (legacy, target) = (Side::Legacy, Side::Target);
+        assert!(says(HookPoint::BeforeFence, Open, Closed, legacy) && !says(HookPoint::BeforeFence, Closed, Closed, legacy));
+        assert!(says(HookPoint::AfterFence, Closed, Closed, legacy) && !says(HookPoint::AfterFence, Ending, Closed, legacy));
+        assert!(says(HookPoint::BeforeFlip, Closed, Open, legacy) && !says(HookPoint::BeforeFlip, Closed, Open, target));
+        assert!(says(HookPoint::AfterFlip, Closed, Open, target) && !says(HookPoint::AfterFlip, Closed, Open, legacy));
+        assert!(says(HookPoint::AfterAbort, Open, Closed, legacy) && !says(HookPoint::AfterAbort, Closed, Closed, legacy));
+        assert!(says(HookPoint::AfterRollback, Open, Closed, legacy) && !says(HookPoint::AfterRollback, Open, Open, legacy));
     }
 
     #[test]

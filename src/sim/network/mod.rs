@@ -20,12 +20,9 @@ pub use pages::Site;
 
 use crate::checks::network::{CacheAnswer, CacheBatch, DnsAnswer, HttpAnswer, HttpRequest, Network, Question, Reply, Trouble};
 use crate::checks::outcome::Code;
-use crate::checks::probe::Secrets;
 use crate::clock::Clock;
 use crate::sim::wire::Cloud;
 use crate::sim::{SharedWorld, World};
-use crate::spec::CredentialsFrom;
-use crate::spec::checks::SecretFrom;
 
 /// The network of a simulated world.
 #[derive(Clone)]
@@ -77,22 +74,5 @@ impl Network for SimulatedNetwork {
     fn command<'a>(&'a self, batch: &'a CacheBatch) -> Reply<'a, Vec<CacheAnswer>> {
         let attempted = format!("ask the cache {}:{}", batch.host, batch.port);
         Box::pin(async move { self.question(attempted, |world| cache::answer(world, batch)) })
-    }
-}
-
-/// Every secret of a simulated world is the same word, and everybody there accepts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SimulatedSecrets;
-
-/// That word.
-const SECRET: &str = "simulated";
-
-impl Secrets for SimulatedSecrets {
-    fn credentials(&self, _: &CredentialsFrom) -> Result<(String, String), String> {
-        Ok((SECRET.to_owned(), SECRET.to_owned()))
-    }
-
-    fn secret(&self, _: &SecretFrom) -> Result<String, String> {
-        Ok(SECRET.to_owned())
     }
 }

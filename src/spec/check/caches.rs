@@ -1,6 +1,7 @@
 //! Rules about caches: where they are, and which of their keys stay together.
 
-use super::databases::{credentials_finding, host_finding};
+use super::credentials::credentials_finding;
+use super::databases::host_finding;
 use super::{Rule, repeated, when};
 use crate::keyspace::{Operation, Pattern, Placement};
 use crate::spec::Migration;
@@ -27,7 +28,7 @@ fn caches_can_be_reached(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, cache) in caches(migration) {
         host_finding(&format!("{path}.host"), &cache.host, findings);
         if let Some(credentials) = &cache.credentials_from {
-            credentials_finding(&path, credentials, findings);
+            credentials_finding(&format!("{path}.credentialsFrom"), credentials, findings);
         }
         findings.extend(when(cache.tls_ca_file.is_some() && !cache.tls, || {
             let found = "authorities are named, and TLS is off".to_owned();

@@ -7,6 +7,7 @@ mod caches;
 mod credentials;
 mod databases;
 mod dns;
+mod hooks;
 mod names;
 mod pages;
 mod requests;
@@ -25,7 +26,7 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 9] = [
+    let themes: [&[Rule]; 10] = [
         resources::RULES,
         dns::RULES,
         timing::RULES,
@@ -35,6 +36,7 @@ pub fn check(migration: &Migration) -> Vec<Finding> {
         requests::RULES,
         caches::RULES,
         names::RULES,
+        hooks::RULES,
     ];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
