@@ -9,3 +9,4 @@ pub mod checker;
 pub mod network;
 pub mod outcome;
 pub mod probe;
+pub mod schema;
