@@ -131,6 +131,9 @@ codes! {
     "0901" Error RenamedMigration "Another name: that is another migration.";
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
+
+    // The comparison of both structures.
+    "1301" Error NotCompared "Something in a schema that is not compared.";
 }
 
 impl fmt::Display for Code {
