@@ -99,6 +99,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_compares_structures_has_to_see_the_texts_of_views() {
+        let payments = load("payments.yaml", include_bytes!("../../manifests/payments.yaml")).expect("the example is valid");
+        let mut migration = payments.migration.into_inner();
+        let asks = |migration: &Migration| {
+            let lacking = lacking(&[], "b@%", &needs(Family::MariaDb.dialect(), migration, Side::Legacy));
+            lacking.iter().any(|grant| grant.starts_with("GRANT SHOW VIEW ON `payments`.*"))
+        };
+        migration.spec.checks.schema = None;
+        assert!(!asks(&migration), "nobody else needs it");
+        migration.spec.checks.schema = Some(crate::spec::checks::SchemaCheck::default());
+        assert!(asks(&migration));
+    }
+
+    #[test]
     fn each_kind_of_server_asks_for_its_own_privileges_and_for_none_twice() {
         let mysql = needed(Family::MySql84, Side::Target);
         for name in ["CONNECTION_ADMIN", "SYSTEM_VARIABLES_ADMIN", "REPLICATION CLIENT", "SHOW_ROUTINE"] {

@@ -38,6 +38,11 @@ fn minutes_east(day: &str) -> String {
     format!("TIMESTAMPDIFF(MINUTE, '{day} 12:00', CONVERT_TZ('{day} 12:00', '+00:00', @@GLOBAL.time_zone))")
 }
 
+/// The digest of a program's text. The semicolon behind it is the client's or the text's, as the client had it.
+fn digest(text: &str) -> String {
+    format!("SHA2(TRIM(TRAILING ';' FROM RTRIM({text})), 256)")
+}
+
 /// SQL mode, time zone and what the system calls its own, minutes east in January and July, server's character set, collation,
 /// case of names, defaults of timestamps, strictness, isolation.
 pub(super) type Settings = (String, String, String, Option<i64>, Option<i64>, String, String, u8, u8, u8, String);
@@ -74,6 +79,8 @@ pub(super) fn statements(family: Family, schemas: &[String]) -> Vec<String> {
     let Words { isolation, visible, expression, checks } = words;
     let schemas: Vec<String> = schemas.iter().map(|schema| quoted_text(schema)).collect();
     let schemas = schemas.join(", ");
+    let [action_statement, event_definition, routine_definition] =
+        ["action_statement", "event_definition", "routine_definition"].map(digest);
     let (january, july) = (minutes_east("2026-01-15"), minutes_east("2026-07-15"));
     vec![
         "SHOW GRANTS".to_owned(),
@@ -112,15 +119,15 @@ pub(super) fn statements(family: Family, schemas: &[String]) -> Vec<String> {
         checks.replace("{}", &schemas),
         format!(
             "SELECT event_object_schema, event_object_table, trigger_name, action_timing, event_manipulation, \
-             SHA2(action_statement, 256), definer FROM information_schema.triggers WHERE event_object_schema IN ({schemas})"
+             {action_statement}, definer FROM information_schema.triggers WHERE event_object_schema IN ({schemas})"
         ),
         format!(
             "SELECT event_schema, event_name, COALESCE(CONCAT('every ', interval_value, ' ', interval_field), execute_at), \
-             status = 'ENABLED', SHA2(event_definition, 256), definer FROM information_schema.events \
+             status = 'ENABLED', {event_definition}, definer FROM information_schema.events \
              WHERE event_schema IN ({schemas})"
         ),
         format!(
-            "SELECT routine_schema, routine_name, routine_type, SHA2(routine_definition, 256), definer, security_type \
+            "SELECT routine_schema, routine_name, routine_type, {routine_definition}, definer, security_type \
              FROM information_schema.routines WHERE routine_schema IN ({schemas})"
         ),
         format!(
