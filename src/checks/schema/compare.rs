@@ -48,7 +48,7 @@ fn all(sides: Sides<'_>) -> Vec<Difference> {
         .collect();
     for &(name, legacy, target) in &schemas {
         found.extend(schema(sides, name, legacy));
-        found.extend(pairs(&legacy.tables, &target.tables).flat_map(|(table, pair)| table_of(sides, name, table, pair)));
+        found.extend(pairs(&legacy.tables, &target.tables).flat_map(|(table, pair)| table_of(sides, name, table, &pair)));
     }
     for &(name, legacy, target) in &schemas {
         found.extend(shared_tables(name, legacy, target).flat_map(keys::foreign_keys));
@@ -86,9 +86,9 @@ fn shared_tables<'a>(schema: &'a str, legacy: &'a Schema, target: &'a Schema) ->
     })
 }
 
-fn table_of(sides: Sides<'_>, schema: &str, name: &str, pair: Pair<'_, Table>) -> Vec<Difference> {
+fn table_of(sides: Sides<'_>, schema: &str, name: &str, pair: &Pair<'_, Table>) -> Vec<Difference> {
     let what = format!("{schema}.{name}");
-    match pair {
+    match *pair {
         Pair::Legacy(table) => vec![missing_table(sides, schema, name, table)],
         Pair::Target(_) => {
             let sentence = "only the target has this table: its rows have nowhere to go on the way back";
