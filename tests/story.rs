@@ -54,7 +54,8 @@ fn no_phase_is_reached_over_a_gate_that_a_lesson_has_closed() {
 
 #[test]
 fn the_story_ends_well_in_bad_weather_too_and_the_same_seed_tells_it_the_same_way() {
-    let (one, again) = (told(&payments(), "rough", FaultProfile::rough(), 3), told(&payments(), "rough", FaultProfile::rough(), 3));
+    let (one, again) =
+        (told(&payments(), "rough", FaultProfile::rough(), 3), told(&payments(), "rough", FaultProfile::rough(), 3));
     assert!(one.verdict.is_good(), "{:#?}", one.verdict);
     assert_eq!(one.verdict, again.verdict);
 }

@@ -7,12 +7,12 @@
 pub mod board;
 pub mod cache;
 pub mod checker;
-pub mod messenger;
 pub mod credentials;
 pub mod declared;
 pub mod expect;
 pub mod failing;
 pub mod fetch;
+pub mod messenger;
 pub mod names;
 pub mod network;
 pub mod outcome;

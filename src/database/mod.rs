@@ -5,7 +5,9 @@
 //! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
 
 mod inspection;
+mod migrations;
 pub mod receipt;
+pub mod structure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +22,9 @@ use crate::fault::Fault;
 use crate::names::{Account, MarkerId, Side, TableName};
 
 pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender};
+pub use migrations::{Framework, MigrationsTable};
 pub use receipt::Receipt;
+pub use structure::Structure;
 
 /// Which incarnation of the controller is acting; each start of the process takes the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -126,7 +130,15 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Reads which numbers the tables of the declared schemas have given to their rows. Reads only.
     fn id_space(&self) -> Answer<'_, IdSpace>;
 
-    /// The one number that a query answers, in a session that cannot write.
+    /// Reads the structure of the declared schemas, in one round trip. Reads only.
+    ///
+    /// What the controller's account may not see would seem not to be there: then it is denied, and nothing is answered.
+    fn structure(&self) -> Answer<'_, Structure>;
+
+    /// Reads which of the application's own migrations were run here. Reads only.
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>>;
+
+    /// The one number that a query answers, in a session that cannot write. What is no single SELECT is refused by the server.
     fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64>;
 
     /// Raises the next number of each table to its floor. A counter that is higher already is left alone.

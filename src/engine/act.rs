@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::observe::{Eyes, within};
-use super::surroundings::Equipment;
 use crate::controllers::binlog::{self, aws::Route};
 use crate::controllers::dns::{self, DnsAction};
 use crate::controllers::fence::FenceAction;

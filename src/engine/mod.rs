@@ -9,6 +9,6 @@ pub mod observe;
 pub mod reconcile;
 pub mod source;
 pub mod surroundings;
-pub 
+
 #[cfg(test)]
 mod shared_tests;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::{Aws, Meter};
 use crate::checks::checker::Checker;
-use crate::checks::rounds::{Manner, Rounds, Tools};
 use crate::checks::messenger::Messenger;
+use crate::checks::rounds::{Manner, Rounds, Tools};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::mysql::database::MySqlDatabase;
@@ -125,8 +125,13 @@ impl Surroundings {
                 let (legacy, target) = (database(Side::Legacy), database(Side::Target));
                 let network = OperatingSystem::new(clock);
                 let (messenger, secrets) = (Arc::new(network.clone()), Arc::new(FromEnvironment));
-                let tools =
-                    Tools { network: Arc::new(network), secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
+                let tools = Tools {
+                    network: Arc::new(network),
+                    secrets,
+                    legacy: legacy.clone(),
+                    target: target.clone(),
+                    clock: clock.clone(),
+                };
                 let checker = Arc::new(Rounds::new(tools.clone(), Manner::BesideThePass));
                 Equipment { aws, legacy, target, comparer, checker, tools, messenger, world: None }
             }

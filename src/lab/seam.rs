@@ -1,8 +1,9 @@
 //! A lab's database, as the controller reaches it: the real seam, whose caller may be killed on either side of every verb.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Structure};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
 
@@ -44,6 +45,14 @@ impl Database for LabDatabase {
 
     fn id_space(&self) -> Answer<'_, IdSpace> {
         self.verb(self.inner.id_space())
+    }
+
+    fn structure(&self) -> Answer<'_, Structure> {
+        self.verb(self.inner.structure())
+    }
+
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        self.verb(self.inner.migrations(table))
     }
 
     fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {

@@ -40,7 +40,9 @@ const fn point_at(rung: Rung) -> Option<HookPoint> {
 fn has_come(scene: &Scene<'_>, point: HookPoint) -> bool {
     let all_open = |gates: &[Gate]| gates.iter().all(|gate| gate.judge(scene).is_open());
     match point {
-        HookPoint::BeforeFence => all_open(arrival(Rung::RollbackArmed)) && moves::may_fence_but_for(scene, Gate::HooksBeforeFence),
+        HookPoint::BeforeFence => {
+            all_open(arrival(Rung::RollbackArmed)) && moves::may_fence_but_for(scene, Gate::HooksBeforeFence)
+        }
         HookPoint::AfterFence => all_open(&[Gate::LegacyFenced, Gate::TargetFenced]),
         HookPoint::BeforeFlip => all_open(&[Gate::LegacyFenced, Gate::TargetOpen]),
         HookPoint::AfterFlip => all_open(&[Gate::TargetOpen, Gate::PublicAtTarget]),

@@ -1,8 +1,9 @@
 //! The database seam over a real server: one connection, opened when it is needed and again after it was lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
@@ -10,16 +11,19 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::connect::Address;
 use super::markers::Home;
 use super::session::Session;
-use super::{bypass, fence, id_space, look, privileges, receipt};
+use super::{bypass, fence, id_space, look, migrations, number, privileges, receipt, structure};
 use crate::clock::Clock;
 use crate::credentials::find;
-use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Structure};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::spec::Migration;
 
 /// `ER_LOCK_DEADLOCK`
 const DEADLOCK: &str = "1213";
+
+/// A thousand tables are read in less than a second from a server that is well; who asks has a time limit of their own.
+const READING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whoever won the first deadlock is done or waits behind us by the second; a third says that it will not end by trying.
 const TRIES_AT_A_DEADLOCK: u32 = 3;
@@ -131,13 +135,23 @@ impl MySqlDatabase {
         {
             answer = Err(problem);
         }
-        if let Err(Problem::Denied { code, .. }) = &answer
+        if let Err(Problem::Denied { .. }) = &answer
             && let Ok(lacking) = privileges::missing(session, &self.migration, self.side).await
             && !lacking.is_empty()
         {
-            answer = Err(Problem::Denied { code: code.clone(), message: format!("run there: {};", lacking.join("; ")) });
+            answer = Err(privileges::denied(&lacking));
         }
         self.done(held, "look", answer)
+    }
+
+    /// A session of its own, that cannot write: a fence must not wait for a list of everything, nor for somebody's query.
+    async fn reader(&self, attempted: &str) -> Result<(Session, impl FnOnce(Problem) -> Fault + use<>), Fault> {
+        let attempted = format!("{attempted} on the {} database {}", self.side, self.address());
+        let mut session = self.open().await?.limited_to(READING_TIMEOUT);
+        match session.run("SET SESSION TRANSACTION READ ONLY", ()).await {
+            Ok(_) => Ok((session, |problem| Fault { attempted, problem })),
+            Err(problem) => Err(Fault { attempted, problem }),
+        }
     }
 
     async fn inspect_all(&self) -> Result<Inspection, Fault> {
@@ -177,21 +191,24 @@ impl Database for MySqlDatabase {
         })
     }
 
+    fn structure(&self) -> Answer<'_, Structure> {
+        Box::pin(async move {
+            let (mut session, fault) = self.reader("read the structure").await?;
+            structure::read(&mut session, &self.migration.database(self.side).schemas).await.map_err(fault)
+        })
+    }
+
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        Box::pin(async move {
+            let (mut session, fault) = self.reader(&format!("read {}.{}", table.schema, table.table_name())).await?;
+            migrations::read(&mut session, table).await.map_err(fault)
+        })
+    }
+
     fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
         Box::pin(async move {
-            let attempted = || format!("count on the {} database {}", self.side, self.address());
-            let fault = |problem| Fault { attempted: attempted(), problem };
-            // A session of its own, because it stays unable to write.
-            let mut session = self.open().await?;
-            session.run("SET SESSION TRANSACTION READ ONLY", ()).await.map_err(fault)?;
-            let numbers: Vec<i64> = session.rows(query, ()).await.map_err(fault)?;
-            match numbers[..] {
-                [number] => Ok(number),
-                _ => Err(fault(Problem::Invalid {
-                    code: "NotOneNumber".to_owned(),
-                    message: format!("the query answers {} rows; let it answer one row with one number", numbers.len()),
-                })),
-            }
+            let (mut session, fault) = self.reader(&format!("ask `{query}`")).await?;
+            number::ask(&mut session, query).await.map_err(fault)
         })
     }
 

@@ -204,8 +204,8 @@ mod tests {
     use super::*;
     use crate::sim::profile::FaultProfile;
     use crate::sim::tests::world_calling;
-    use crate::spec::{Demand, Period};
     use crate::spec::checks::SecretFrom;
+    use crate::spec::{Demand, Period};
 
     const NOW: &str = "2026-03-02T08:00:00Z";
 

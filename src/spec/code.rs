@@ -132,9 +132,6 @@ codes! {
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
 
-    // Who is asked for the public name.
-    "1201" Error AuthorityAmongResolvers "A server that is asked for its own word and for what it remembers of others'.";
-    "1202" Error NobodysAddress "An address that no single server has.";
     // Pages, upstreams, traffic, and checks as such.
     "1001" Error NotAWebUrl "Not a URL that a web server can be asked for.";
     "1002" Error WrongExpression "A regular expression that is none, or too large.";
@@ -147,10 +144,18 @@ codes! {
     "1009" Error UnexplainedWaiver "A waiver that does not say who, or why.";
     "1010" Error LegacyHostInUse "A host of the old system that is a name of the new one.";
     "1011" Warning NothingProvesThePath "No page proves that customers would be served.";
+
     // Caches.
     "1101" Error OpenPlaceholder "A `<` in a key's pattern that opens no placeholder.";
     "1102" Warning CrossSlotOperation "Keys that are used together, and that no hash tag keeps together.";
     "1103" Error AuthorityWithoutTls "A file of authorities for a connection without TLS.";
+
+    // Who is asked for the public name.
+    "1201" Error AuthorityAmongResolvers "A server that is asked for its own word and for what it remembers of others'.";
+    "1202" Error NobodysAddress "An address that no single server has.";
+
+    // The comparison of both structures.
+    "1301" Error NotCompared "Something in a schema that is not compared.";
 
     // Hooks.
     "1401" Error WrongHookUrl "Not a URL that a hook can be called at.";

@@ -95,7 +95,15 @@ mod tests {
 
     fn hook(name: &str, path: &str, secret_from: SecretFrom) -> Hook {
         let (at, demand, timeout) = (HookPoint::AfterFlip, Demand::Told, Period::from_secs(2));
-        Hook { name: name.into(), at, demand, url: format!("https://ops.example.com/{path}"), tls_ca_file: None, secret_from, timeout }
+        Hook {
+            name: name.into(),
+            at,
+            demand,
+            url: format!("https://ops.example.com/{path}"),
+            tls_ca_file: None,
+            secret_from,
+            timeout,
+        }
     }
 
     #[tokio::test]

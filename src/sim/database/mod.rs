@@ -6,6 +6,7 @@ pub mod binlog;
 pub mod compare;
 pub mod rows;
 pub mod seam;
+pub mod structure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use self::binlog::{Binlog, Change, Origin};
 use self::rows::{DuplicateEntry, NoSuchRow, Row, Table, TableNumber};
 use crate::database::{AccountView, BinlogPosition, BinlogView};
-use crate::names::{Account, Direction, MarkerId, Side};
+use crate::names::{Account, Direction, MarkerId, Side, TableName};
 
 /// How many connections the application's pool holds with each account.
 const POOL_CONNECTIONS: u32 = 8;
@@ -79,6 +80,8 @@ pub struct SimDatabase {
     pub side: Side,
     /// Tables by number.
     pub tables: Vec<Table>,
+    /// Tables of the setting that nobody created here.
+    pub missing: BTreeSet<TableName>,
     /// Every account that the spec declares.
     pub accounts: Vec<DatabaseAccount>,
     /// Accounts that nobody declared, each with a privilege that lets it undo a fence.
@@ -119,6 +122,7 @@ impl SimDatabase {
         Self {
             side,
             tables: (0..tables).map(|_| Table::default()).collect(),
+            missing: BTreeSet::new(),
             accounts,
             strangers: Vec::new(),
             given: Vec::new(),

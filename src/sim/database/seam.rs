@@ -1,5 +1,6 @@
 //! The database seam over the simulated databases: the same verbs as real servers, in virtual time.
 
+use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,12 @@ use jiff::Timestamp;
 use super::Availability;
 use super::binlog::{Change, Origin};
 use super::compare::{DigestScope, TableDigest, digests};
+use super::structure;
 use crate::clock::Clock;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
-use crate::database::{Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, Receipt};
+use crate::database::{
+    Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Receipt, Structure,
+};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -175,7 +179,7 @@ fn view(world: &mut World, side: Side) -> DatabaseView {
         position: database.position(),
         binlog: database.binlog_view(),
         epoch: Epoch(database.epoch),
-        tables: world.setting.tables.iter().cloned().collect(),
+        tables: structure::tables(world, side),
         markers: database.markers.clone(),
         heartbeats: database.heartbeats.clone(),
         receipt: receipt(world, side, open_transactions),
@@ -240,12 +244,18 @@ impl Database for SimulatedDatabase {
         Box::pin(self.verb("read the numbers of the rows", |world, side| Ok(id_space(world, side))))
     }
 
+    fn structure(&self) -> Answer<'_, Structure> {
+        Box::pin(self.verb("read the structure", |world, side| Ok(structure::structure(world, side))))
+    }
+
+    fn migrations<'a>(&'a self, _table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        Box::pin(self.verb("read the application's migrations", |world, side| Ok(structure::migrations(world, side))))
+    }
+
+    /// Whatever is asked, it is what somebody would ask here: how often the application has written.
     fn number<'a>(&'a self, _query: &'a str) -> Answer<'a, i64> {
-        // Whatever is counted by a query in this world, it is the application's connections.
-        Box::pin(self.verb("count the connections", |world, side| {
-            let held = world.customers.open_transactions(side);
-            let views = world.databases.side(side).account_views(held);
-            Ok(views.iter().map(|view| i64::from(view.connections)).sum())
+        Box::pin(self.verb("ask for a number", |world, side| {
+            Ok(i64::try_from(world.databases.side(side).application_commits).unwrap_or(i64::MAX))
         }))
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LEGACY, Play, START, TARGET, flip, migration, world_with};
 use crate::clock::Clock;
-use crate::database::{Database, Epoch, IdFloor};
+use crate::database::{Database, Epoch, Framework, IdFloor, MigrationsTable};
 use crate::names::{Account, Side};
 use crate::sim::SharedWorld;
 use crate::sim::crash::CrashSwitch;
@@ -66,6 +66,25 @@ async fn a_broken_connection_is_ambiguous() {
         applied = world.lock().expect("not poisoned").databases.legacy.markers.len();
     }
     assert!((1..20).contains(&applied), "some were applied: {applied}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_nobody_created_is_missing_to_every_eye_and_both_sides_are_alike_otherwise() {
+    let (world, legacy, target) = seams(FaultProfile::calm());
+    let structure = async |seam: &SimulatedDatabase| seam.structure().await.expect("a structure");
+    assert_eq!(structure(&legacy).await, structure(&target).await);
+    let missing = world.lock().expect("not poisoned").setting.tables[3].clone();
+    world.lock().expect("not poisoned").databases.target.missing.insert(missing.clone());
+    assert!(legacy.look().await.expect("a look").tables.contains(&missing));
+    assert!(!target.look().await.expect("a look").tables.contains(&missing));
+    let (there, here) = (structure(&legacy).await, structure(&target).await);
+    assert_eq!((there.table_count(), here.table_count()), (8, 7));
+    assert!(
+        there.tables().any(|(_, name, _)| *name == missing.table) && !here.tables().any(|(_, name, _)| *name == missing.table)
+    );
+    let table = MigrationsTable { framework: Framework::Laravel, schema: missing.schema, table: None };
+    let (ran, lacks) = (legacy.migrations(&table).await.expect("a list"), target.migrations(&table).await.expect("a list"));
+    assert_eq!(ran.difference(&lacks).collect::<Vec<_>>(), [&format!("create_{}_table", missing.table)]);
 }
 
 /// Closes a fence as a controller does: until a look proves it.

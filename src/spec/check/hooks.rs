@@ -118,7 +118,8 @@ fn paid_for_by_customers(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, hook) in hooks(migration) {
         findings.extend(when((hook.at, hook.demand) == (HookPoint::AfterFence, Demand::Required), || {
             let found = format!("nobody can write until `{}` has taken the call", hook.name);
-            let advice = "demand it at `BeforeFence` if that is early enough; past the budget of the pause the cutover is aborted";
+            let advice =
+                "demand it at `BeforeFence` if that is early enough; past the budget of the pause the cutover is aborted";
             Finding::new(Code::HookInThePause, &format!("{path}.demand"), found, "`Told` at `AfterFence`", advice)
         }));
     }
@@ -129,7 +130,8 @@ fn signed(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, hook) in hooks(migration) {
         let (field, text, right, accepted) = match &hook.secret_from {
             SecretFrom::Env(name) => {
-                let accepted = "the name of an environment variable: upper-case letters, digits and `_`, such as `PAYMENTS_HOOKS_KEY`";
+                let accepted =
+                    "the name of an environment variable: upper-case letters, digits and `_`, such as `PAYMENTS_HOOKS_KEY`";
                 ("env", name, is_variable(name), accepted)
             }
             SecretFrom::File(file) => {

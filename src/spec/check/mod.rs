@@ -12,6 +12,7 @@ mod names;
 mod pages;
 mod requests;
 mod resources;
+mod schema;
 mod timing;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 10] = [
+    let themes: [&[Rule]; 11] = [
         resources::RULES,
         dns::RULES,
         timing::RULES,
@@ -36,6 +37,7 @@ pub fn check(migration: &Migration) -> Vec<Finding> {
         requests::RULES,
         caches::RULES,
         names::RULES,
+        schema::RULES,
         hooks::RULES,
     ];
     let mut findings = Vec::new();

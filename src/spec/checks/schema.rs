@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::database::{Framework, MigrationsTable};
 use crate::names::CheckName;
 
 /// Both databases' structure, compared.
@@ -23,32 +24,6 @@ impl Default for SchemaCheck {
     fn default() -> Self {
         Self { name: CheckName("schema".to_owned()), migrations: None, ignore: Vec::new() }
     }
-}
-
-/// Where the application keeps it which of its migrations were run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MigrationsTable {
-    /// By whose convention.
-    pub framework: Framework,
-    /// The schema that holds the table.
-    pub schema: String,
-    /// The table; left out, the framework's own name for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-}
-
-/// Whose convention a table of migrations follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Framework {
-    /// `flyway_schema_history`
-    Flyway,
-    /// `migrations`
-    Laravel,
-    /// `schema_migrations`
-    Rails,
-    /// `django_migrations`
-    Django,
 }
 
 /// A difference that is meant.
