@@ -182,3 +182,27 @@ fn a_rollback_amid_faults_breaks_nothing_and_never_gets_stuck() {
 fn a_rollback_that_is_meddled_with_breaks_nothing_and_never_gets_stuck() {
     prove(State::before_the_rollback(Bounds::meddled_with()), &BACK[..3], &[&check::SOMEBODY_WRITES]);
 }
+
+#[test]
+fn hooks_that_answer_when_they_like_break_nothing_and_keep_nobody_from_writing() {
+    let bounds = Bounds::calm().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..5], &[&check::SOMEBODY_WRITES, &check::ABORT, &check::CUTOVER_ENDS]);
+}
+
+#[test]
+fn hooks_that_refuse_every_call_hold_the_fence_and_nobodys_writes() {
+    let bounds = Bounds::faulty().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..3], &[&check::SOMEBODY_WRITES, &check::ABORT, &check::CUTOVER_ENDS]);
+}
+
+#[test]
+fn hooks_and_second_thoughts_break_nothing() {
+    let bounds = Bounds::second_thoughts().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..3], &[&check::SOMEBODY_WRITES, &check::ABORT]);
+}
+
+#[test]
+fn a_rollback_that_hooks_are_told_of_breaks_nothing_and_never_gets_stuck() {
+    let bounds = Bounds::faulty().with_hooks();
+    prove(State::before_the_rollback(bounds), &BACK[..3], &[&check::SOMEBODY_WRITES, &check::WAY_BACK]);
+}

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bascule::aws::Aws;
-use bascule::clock::Clock;
+use bascule::clock::{Clock, after};
 use bascule::controllers::binlog::BinlogAction;
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookAction;
 use bascule::controllers::redirect::RedirectAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::engine::act::{act, fact_before};
@@ -24,7 +25,9 @@ use bascule::engine::reconcile::{Reconciler, Wish};
 use bascule::engine::surroundings::{Equipment, Sides};
 use bascule::journal::Journal;
 use bascule::migration::facts::MarkerPurpose;
+use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
+use bascule::migration::status::MigrationStatus;
 use bascule::names::{Direction, Side};
 use bascule::sim::crash::{ControllerCrash, CrashSwitch};
 use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
@@ -32,7 +35,7 @@ use bascule::sim::profile::FaultProfile;
 use bascule::sim::setting::Setting;
 use bascule::sim::wire::connector::transport_that_crashes;
 use bascule::sim::{SharedWorld, World};
-use bascule::spec::{Migration, Phase};
+use bascule::spec::{HookPoint, Migration, Phase};
 use futures_util::FutureExt;
 
 #[path = "common/spec.rs"]
@@ -83,11 +86,19 @@ fn kind(action: &Action) -> Option<&'static str> {
         },
         Action::RaiseIds { .. } => "RaiseIds",
         Action::CompareTables => "CompareTables",
+        Action::Hook(HookAction::Call { point, .. }) => match point {
+            HookPoint::BeforeFence => "Hooks before the fence",
+            HookPoint::AfterFence => "Hooks after the fence",
+            HookPoint::BeforeFlip => "Hooks before the flip",
+            HookPoint::AfterFlip => "Hooks after the flip",
+            HookPoint::AfterAbort => "Hooks after an abort",
+            HookPoint::AfterRollback => "Hooks after a rollback",
+        },
     })
 }
 
 /// Every name above.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 35] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -99,6 +110,12 @@ const KINDS: [&str; 29] = [
     "DeleteTask",
     "FlipToLegacy",
     "FlipToTarget",
+    "Hooks after a rollback",
+    "Hooks after an abort",
+    "Hooks after the fence",
+    "Hooks after the flip",
+    "Hooks before the fence",
+    "Hooks before the flip",
     "LowerTtl",
     "Marker drain",
     "Marker reverse proof",
@@ -132,7 +149,8 @@ struct Stage {
 impl Stage {
     fn set(seed: u64) -> Self {
         fastrand::seed(seed);
-        let migration = spec::migration();
+        let mut migration = spec::migration();
+        migration.spec.hooks = spec::hooks();
         let clock = Clock::starting_at("2026-03-05T09:00:00Z".parse().expect("a time"));
         let world = World::new(&migration, Setting::of(&migration), FaultProfile::calm(), seed, clock.now());
         let journal = Journal::in_memory(migration.name()).expect("a journal in memory");
@@ -172,10 +190,24 @@ impl Stage {
     /// Walks to `phase`. What is met for the first time on the way is done twice.
     async fn walk(&mut self, phase: Phase) {
         self.migration.spec.phase = phase;
+        self.walk_until(|plan, status| plan.is_idle() && status.phase == Some(phase)).await;
+    }
+
+    /// Walks until something holds. What is planned is seen before it is done, so that nothing new is done only once.
+    async fn walk_until(&mut self, holds: impl Fn(&Plan, &MigrationStatus) -> bool) {
         let mut controller = self.controller();
+        let mut idle = 0;
         for _ in 0..PASSES {
-            let (plan, _) = controller.plan(&self.wish()).await;
+            let (plan, status) = controller.plan(&self.wish()).await;
+            if holds(&plan, &status) {
+                return;
+            }
             if self.record(&plan) {
+                continue;
+            }
+            idle = if plan.is_idle() { idle + 1 } else { 0 };
+            if idle > 0 {
+                self.clock.sleep(Cadence::rehearsal().next(&plan, &[], idle - 1, self.clock.now())).await;
                 continue;
             }
             let new = plan.actions.iter().find(|action| kind(action).is_some_and(|kind| !self.done_twice.contains(kind)));
@@ -185,16 +217,10 @@ impl Stage {
                 continue;
             }
             let report = controller.pass(&self.wish()).await;
-            if report.status.phase == Some(phase) && report.plan.is_idle() {
-                return;
-            }
             self.clock.sleep(report.pause).await;
         }
-        panic!(
-            "{phase} is never reached; twice so far: {:?}; {:#?}",
-            self.done_twice,
-            controller.plan(&self.wish()).await.1.summary
-        );
+        let (_, status) = controller.plan(&self.wish()).await;
+        panic!("{} is never reached; twice so far: {:?}; {}", status.wished_phase, self.done_twice, status.summary);
     }
 
     /// Makes the plan's facts durable; whether it had any. A pass would go straight on to what they allow.
@@ -249,6 +275,7 @@ impl Stage {
         assert!(report.violations.is_empty(), "{:?}", report.violations);
         assert_eq!((report.payments.lost, report.payments.duplicated), (0, 0));
         assert!(report.payments.acknowledged > 0, "nobody paid, so nothing was proven");
+        assert!(report.hook_calls.values().any(|calls| *calls > 1), "no call came again under its key: {:?}", report.hook_calls);
     }
 }
 
@@ -293,6 +320,19 @@ async fn to(phase: Phase, authoritative: Side) -> BTreeSet<&'static str> {
     stage.done_twice
 }
 
+/// To an abort, because the forward stream stands still behind the fence, and left alone.
+async fn to_an_abort() -> BTreeSet<&'static str> {
+    let mut stage = Stage::set(2);
+    stage.walk(Phase::RollbackArmed).await;
+    stage.migration.spec.phase = Phase::CutOver;
+    stage.walk_until(|_, status| status.rung == Rung::Fence).await;
+    let until = after(stage.clock.now(), Duration::from_secs(3600));
+    stage.world().dms.stall(Direction::Forward, until);
+    stage.walk_until(|plan, status| plan.is_idle() && status.rung == Rung::Aborted).await;
+    stage.rests(Side::Legacy).await;
+    stage.done_twice
+}
+
 /// Somebody answers plain HTTP themselves.
 fn spoiled(mut listener: Listener) -> Listener {
     let nothing = FixedResponse { status_code: "404".into(), content_type: None, message_body: None };
@@ -304,6 +344,7 @@ fn spoiled(mut listener: Listener) -> Listener {
 fn whatever_is_done_twice_and_dies_after_its_write_ends_as_if_done_once() {
     let back = in_virtual_time(|| block_on(to(Phase::RolledBack, Side::Legacy)));
     let on = in_virtual_time(|| block_on(to(Phase::Completed, Side::Target)));
-    let met: BTreeSet<&str> = back.union(&on).copied().collect();
+    let aborted = in_virtual_time(|| block_on(to_an_abort()));
+    let met: BTreeSet<&str> = back.union(&on).chain(&aborted).copied().collect();
     assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
 }

@@ -8,13 +8,14 @@ use bascule::migration::facts::{Change, Fact, Facts};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
-use bascule::spec::{Migration, Phase};
+use bascule::spec::{Hook, Migration, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check;
 use super::common::world::{Blind, Door, Status, World};
-use super::common::{Story, migration};
+use super::common::{Story, hooks, migration};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookRecord;
 
 /// The line, the pause and the attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,12 +41,19 @@ pub struct Bounds {
     pub meddled: bool,
     /// Rollbacks begun.
     pub rollbacks: u8,
+    /// Whether the operator's own systems are called.
+    pub hooked: bool,
 }
 
 impl Bounds {
     /// The controller may die anywhere, any call may fail and any answer be lost, and time may pass at any moment.
     pub fn calm() -> Self {
-        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0 }
+        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0, hooked: false }
+    }
+
+    /// Beside that, hooks are called at every point.
+    pub fn with_hooks(self) -> Self {
+        Self { hooked: true, ..self }
     }
 
     /// Beside that, the operator changes their mind.
@@ -89,6 +97,8 @@ pub enum Kind {
     AwsAnswers,
     /// A database answers again.
     DatabaseAnswers,
+    /// The operator's own systems answer again.
+    HooksAnswer,
     /// The operator edits the file.
     Edit,
     /// A crash, a lost answer, a failure, a person.
@@ -113,11 +123,18 @@ const PAST_BUDGET: SignedDuration = SignedDuration::from_secs(31);
 const PAST_WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// Longer than a comparison counts as fresh.
 const PAST_MAX_AGE: SignedDuration = SignedDuration::from_hours(7);
+/// Longer than the time between two calls to a hook.
+const PAST_THE_PAUSE_BETWEEN_CALLS: SignedDuration = SignedDuration::from_secs(31);
+/// After so many calls no more are looked into: the next is like the last.
+const MOST_CALLS: u32 = 3;
 /// Longer than a lost change may take to spread.
 const PAST_SPREADING: SignedDuration = SignedDuration::from_secs(301);
 
 /// Read once.
 static BASE: LazyLock<Migration> = LazyLock::new(migration);
+
+/// Made once.
+static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(hooks);
 
 const PHASES: [Phase; 4] = [Phase::RollbackArmed, Phase::CutOver, Phase::Completed, Phase::RolledBack];
 
@@ -148,6 +165,9 @@ impl State {
         migration.spec.phase = self.wish.phase;
         migration.spec.paused = self.wish.paused;
         migration.spec.attempt = self.wish.attempt;
+        if self.bounds.hooked {
+            migration.spec.hooks = HOOKS.clone();
+        }
         migration
     }
 
@@ -275,6 +295,15 @@ impl State {
                 }
             });
         }
+        let awaits = |record: &HookRecord| record.taken_at.is_none() && record.calls < MOST_CALLS;
+        let is_recent = |record: &HookRecord| record.called_at > self.now() - PAST_THE_PAUSE_BETWEEN_CALLS;
+        if self.facts.hooks.0.values().any(|record| awaits(record) && is_recent(record)) {
+            age("time: hooks may be called again", &|state| {
+                for record in state.facts.hooks.0.values_mut().filter(|record| awaits(record)) {
+                    record.called_at -= PAST_THE_PAUSE_BETWEEN_CALLS;
+                }
+            });
+        }
         steps
     }
 
@@ -311,7 +340,11 @@ impl State {
                 state.world.blind.remove(blind);
             })
         };
-        self.world.blind.iter().map(answers).collect()
+        let mut steps: Vec<Step> = self.world.blind.iter().map(answers).collect();
+        if self.world.hooks_answer != 204 {
+            steps.push(self.step(Kind::HooksAnswer, "world: hooks take calls again", |state| state.world.hooks_answer = 204));
+        }
+        steps
     }
 
     fn faults(&self) -> Vec<Step> {
@@ -331,6 +364,9 @@ impl State {
                 })
             })
             .collect();
+        if self.bounds.hooked && self.world.hooks_answer == 204 {
+            steps.push(fault("fault: hooks refuse every call".into(), &|state| state.world.hooks_answer = 503));
+        }
         for direction in [Direction::Forward, Direction::Reverse] {
             if self.world.runs(direction) {
                 steps.push(fault(format!("fault: the {direction} task fails"), &move |state| {
