@@ -11,7 +11,7 @@ use bascule::names::Side;
 use bascule::parity::chunks::Range;
 use bascule::parity::fold::{Subject, fold};
 use bascule::parity::run::subject;
-use bascule::parity::server::Server;
+use bascule::parity::server::{Limits, Server};
 use bascule::parity::table::tables;
 use mysql_async::prelude::Queryable;
 
@@ -45,6 +45,7 @@ pub fn parity(rows: u64, rounds: usize) {
         address: installed.address(),
         credentials: Installed::root(),
         ca_file: None,
+        limits: Limits::default(),
     };
     let servers = [server(Side::Legacy, &legacy), server(Side::Target, &target)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -100,7 +101,7 @@ async fn found(servers: &[Server; 2]) -> Subject {
     let mut both = Vec::new();
     for server in servers {
         let mut hand = server.open().await.expect("a connection");
-        both.extend(tables(hand.connection(), &schemas).await.expect("its tables").into_values());
+        both.extend(tables(&mut hand, &schemas).await.expect("its tables").into_values());
     }
     subject(&migration(SPEC), &both[0], &both[1]).expect("alike")
 }
