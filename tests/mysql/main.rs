@@ -12,5 +12,6 @@ mod privileges;
 mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
+mod statuses;
 mod way;
 mod worse_days;
