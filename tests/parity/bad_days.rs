@@ -226,6 +226,7 @@ async fn a_server_that_goes_silent_ends_the_comparison_as_unknown_with_what_to_d
 }
 
 /// Passes bytes on to `server` until a statement has `word` in it: neither that one nor anything after it arrives.
+#[allow(clippy::disallowed_methods, reason = "a test is the shell that stands before its servers")]
 pub async fn mute_at(word: &'static str, server: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
