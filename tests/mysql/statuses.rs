@@ -1,5 +1,5 @@
-//! Bad days as whoever reads the status meets them: a whole controller between two real servers, one of which has its day. It says
-//! what to do, lets nobody in on a second side, and goes on by itself once the day is over.
+//! Bad days as whoever reads the status meets them: a whole controller between two real servers, one of which has its day. It
+//! says what to do, lets nobody in on a second side, and goes on by itself once the day is over.
 
 use std::sync::Arc;
 
