@@ -263,8 +263,9 @@ fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
                 );
             }
         }
-        None => say("rows", format!("{} payments or entries of the other side are missing or different", lab.left_behind)),
+        None => say("rows", "never held against each other: there was no moment in which both sides stood still".to_owned()),
     }
+    say("left behind", format!("{} rows of the other side, {} accounts out of balance", lab.left_behind, lab.unbalanced));
     say("real time", spoken(Duration::from_secs(lab.real_seconds)));
 }
 

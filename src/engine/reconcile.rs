@@ -11,7 +11,7 @@ use super::inspect::Inspections;
 use super::observe::{Eyes, look};
 use super::surroundings::Equipment;
 use crate::clock::Clock;
-use crate::controllers::Block;
+use crate::controllers::{Block, Wait};
 use crate::database::Epoch;
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
@@ -142,6 +142,7 @@ impl Reconciler {
         };
         said.extend(deeds.iter().map(spoken));
         plan.blocked.extend(deeds.iter().filter_map(refusal));
+        plan.waiting.extend(deeds.iter().filter_map(refused_for_now));
         self.report(wish, &seen, plan, deeds, said, journal_error.as_deref())
     }
 
@@ -272,6 +273,18 @@ fn spoken(deed: &Deed) -> String {
     match &deed.result {
         Ok(()) => deed.action.to_string(),
         Err(fault) => format!("{}, but {fault}", deed.action),
+    }
+}
+
+/// What a database refuses in its present state is tried again, and may be taken one day: but a server that only reads, or is
+/// full, becomes another one by a person's hand alone, who must read of it.
+fn refused_for_now(deed: &Deed) -> Option<Wait> {
+    let is_of_a_database = matches!(deed.action, Action::Fence(_) | Action::RaiseIds { .. } | Action::WriteMarker { .. });
+    match &deed.result {
+        Err(fault @ Fault { problem: Problem::WrongState { .. }, .. }) if is_of_a_database => {
+            Some(Wait::new("DatabaseRefuses", fault.to_string()))
+        }
+        Ok(()) | Err(_) => None,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod report;
 pub mod schema;
 pub mod seam;
 pub mod server;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -31,10 +32,11 @@ use self::customers::{Book, Customers, Hours, Shop, Switch};
 use self::derive::{LabSpec, account_file, derive};
 use self::held::Holding;
 use self::mover::Trouble;
-use self::proof::{RowsOf, rows_of};
+use self::proof::rows_of;
 use self::report::{LabReport, TablePair, count};
 use self::seam::LabDatabase;
 use self::server::{Server, ServerError};
+use self::witness::{Agreed, Witness};
 use crate::clock::{Clock, elapsed};
 use crate::credentials::Credentials;
 use crate::mysql::connect::{Address, connect};
@@ -96,7 +98,8 @@ pub struct Lab {
     addresses: (Address, Address),
     customers: Option<Customers>,
     book: Arc<Book>,
-    agreed: Option<(Vec<RowsOf>, Vec<RowsOf>)>,
+    agreed: Option<Agreed>,
+    witness: Arc<Witness>,
     held: Vec<Holding>,
     began: Timestamp,
     mishaps: UnboundedSender<Mishap>,
@@ -140,8 +143,9 @@ impl Lab {
         let bridge = tokio::spawn(bridge.run(heard));
         let customers = Customers::open(&shop, seed);
         let book = Arc::clone(&customers.book);
+        let witness = Arc::new(Witness::new(addresses.clone(), schema::tables(&spec.migration), Arc::clone(&book)));
         let (customers, agreed, held) = (Some(customers), None, Vec::new());
-        Ok(Self { world, spec, addresses, customers, book, agreed, held, began, mishaps, bridge, directory })
+        Ok(Self { world, spec, addresses, customers, book, agreed, witness, held, began, mishaps, bridge, directory })
     }
 
     /// Lets something happen. A lab whose bridge has died says so at its end.
@@ -164,7 +168,8 @@ impl Lab {
 
     /// A side's database, as the controller reaches it.
     pub fn database(&self, side: Side, clock: &Clock, crash: CrashSwitch) -> LabDatabase {
-        LabDatabase::new(Arc::new(MySqlDatabase::new(&self.spec.migration, side, clock)), crash)
+        let database = MySqlDatabase::new(&self.spec.migration, side, clock);
+        LabDatabase::new(Arc::new(database), crash, Arc::clone(&self.witness))
     }
 
     /// Who compares both sides' rows. A controller that is killed leaves its progress to the next.
@@ -217,6 +222,7 @@ impl Lab {
         let mut here = connect(self.address(authoritative), &Server::root()).await.map_err(Trouble::from)?;
         let mut there = connect(self.address(authoritative.other()), &Server::root()).await.map_err(Trouble::from)?;
         let counted = count(&mut here, &mut there, &self.book, schema::schema(&self.spec.migration)).await?;
+        let seen = self.witness.testimony().await;
         let mut held = Vec::new();
         for holding in self.held {
             held.push(holding.end(schema::schema(&self.spec.migration), [&mut here, &mut there]).await?);
@@ -226,7 +232,7 @@ impl Lab {
         let servers = self.bridge.await.map_err(|error| LabError::Died(error.to_string()))?;
         drop(servers);
         drop(self.directory);
-        let tables = self.agreed.map(|(legacy, target)| {
+        let tables = self.agreed.or(seen).map(|(legacy, target)| {
             legacy.into_iter().zip(target).map(|(legacy, target)| TablePair { legacy, target }).collect::<Vec<_>>()
         });
         Ok(LabReport {
@@ -236,6 +242,7 @@ impl Lab {
             replaced: self.spec.replaced,
             payments: counted.payments,
             left_behind: counted.left_behind,
+            unbalanced: counted.unbalanced,
             tables,
             refusals: self.book.refusals(),
             switches: self.book.switches(),

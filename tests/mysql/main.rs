@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod busy;
+mod deaths;
 mod fence;
 mod guard;
 mod house;
@@ -11,4 +12,6 @@ mod privileges;
 mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
+mod statuses;
+mod way;
 mod worse_days;

@@ -72,7 +72,7 @@ async fn the_victim_of_a_deadlock_on_the_epoch_row_tries_again_at_once() {
 }
 
 /// What a scheduler, a debugger or a stalled disk does to a process.
-fn signal(house: &House, signal: &str) {
+pub fn signal(house: &House, signal: &str) {
     let id = house.server.process_id().expect("it runs").to_string();
     assert!(Command::new("kill").args([signal, &id]).status().expect("kill is there").success());
 }

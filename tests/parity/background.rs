@@ -9,8 +9,10 @@ use bascule::names::Side;
 use bascule::parity::background::Background;
 use bascule::parity::comparer::Comparer;
 use bascule::parity::report::{Report, Verdict};
+use bascule::parity::server::Limits;
 use bascule::spec::{CredentialsFrom, Migration, Period};
 
+use crate::bad_days::mute_at;
 use crate::fixture::{PAYMENTS, Two, payments, table};
 use crate::in_flight::replicating;
 
@@ -114,4 +116,18 @@ async fn servers_that_cannot_be_compared_leave_a_reason_and_no_verdict() {
     migration.spec.legacy.database.credentials_from = CredentialsFrom::File("not-there".into());
     let report = compared(&comparer, &migration).await;
     assert!(report.complaints()[0].starts_with("legacy: "), "{:?}", report.complaints());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_silent_ends_a_controllers_comparison_with_a_reason() {
+    let two = Two::start().await;
+    two.both("CREATE TABLE payments.t (id INT PRIMARY KEY)").await;
+    let mut migration = migration(&two);
+    migration.spec.target.database.port = i32::from(mute_at("BIT_XOR", two.servers[1].address.port).await);
+    let soon = Duration::from_secs(5);
+    let comparer = Background::new(&Clock::system(), None).limited_to(Limits { chunk: soon, whole_table: soon });
+    let report = compared(&comparer, &migration).await;
+    assert_eq!(report.verdict, Verdict::Unknown, "{report}");
+    assert!(report.complaints()[0].contains("fold rows of payments.t on target"), "{:?}", report.complaints());
+    assert!(report.complaints()[0].contains("was silent for 5 s"), "{:?}", report.complaints());
 }

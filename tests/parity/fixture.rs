@@ -10,7 +10,7 @@ use bascule::parity::passage::{Passage, Waited};
 use bascule::parity::progress::StateFile;
 use bascule::parity::report::{Report, TableReport};
 use bascule::parity::run::{Request, run};
-use bascule::parity::server::Server;
+use bascule::parity::server::{Limits, Server};
 use bascule::spec::Migration;
 use bascule::spec::load::load;
 use mysql_async::prelude::Queryable;
@@ -69,6 +69,7 @@ impl Two {
             address: installed.address(),
             credentials: Installed::root(),
             ca_file: None,
+            limits: Limits::default(),
         };
         let servers = [server(Side::Legacy, &installed[0]), server(Side::Target, &installed[1])];
         let migration = load("two_servers.yaml", TWO_SERVERS.as_bytes()).expect("the spec is good").migration.into_inner();

@@ -119,4 +119,7 @@ fn judge_switches(world: &mut World, lab: &LabReport, authoritative: Side, now: 
     if lab.left_behind > 0 {
         world.monitor.report("S2", now, format!("{} rows are not on {authoritative}", lab.left_behind));
     }
+    if lab.unbalanced > 0 {
+        world.monitor.report("S2", now, format!("{} accounts on {authoritative} do not balance", lab.unbalanced));
+    }
 }
