@@ -6,6 +6,7 @@ mod approvals;
 mod databases;
 mod dns;
 mod resources;
+mod same_cluster;
 mod timing;
 
 use std::collections::BTreeSet;
@@ -20,7 +21,8 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 5] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES];
+    let themes: [&[Rule]; 6] =
+        [resources::RULES, dns::RULES, timing::RULES, same_cluster::RULES, databases::RULES, approvals::RULES];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
         rule(migration, &mut findings);
