@@ -1,6 +1,6 @@
 //! For tests: a web that answers what it was told to, and remembers what it was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::network::{
 use super::outcome::Code;
 use super::probe::{Probe, Secrets};
 use crate::clock::{Clock, after};
-use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Structure};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, DomainName, MarkerId, Side};
 use crate::spec::checks::SecretFrom;
@@ -157,6 +157,12 @@ impl Database for Counter {
     fn side(&self) -> Side { Side::Legacy }
     fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
         Box::pin(async move { self.0.clone().map_err(|problem| Fault { attempted: query.to_owned(), problem }) })
+    }
+    fn structure(&self) -> Answer<'_, Structure> {
+        unreachable!("a page compares no schemas")
+    }
+    fn migrations<'a>(&'a self, _: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        unreachable!("a page compares no schemas")
     }
     fn look(&self) -> Answer<'_, DatabaseView> { unreachable!("a page looks at no database") }
     fn inspect(&self) -> Answer<'_, Inspection> { unreachable!("a page inspects no database") }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod client;
 pub mod exit;
+mod file;
 pub mod parity;
 pub mod plan;
 pub mod quarantine;
@@ -118,7 +119,7 @@ async fn shutdown() {
 
 /// Reads a spec, or prints everything that is wrong with it.
 fn read_spec(path: &Path) -> Result<Migration, u8> {
-    let bytes = std::fs::read(path).map_err(|error| exit::failed(&format!("{} cannot be read: {error}", path.display())))?;
+    let bytes = file::read(path).map_err(|error| exit::failed(&format!("{} cannot be read: {error}", path.display())))?;
     match load(&path.display().to_string(), &bytes) {
         Ok(loaded) => {
             if loaded.warnings.warnings() > 0 {

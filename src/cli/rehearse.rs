@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Output, exit, read_spec};
+use super::{Output, exit, file, read_spec};
 use crate::lab::report::LabReport;
 use crate::rehearsal::campaign::{Campaign, campaign};
 use crate::rehearsal::operator::Scenario;
@@ -103,10 +103,10 @@ fn profile(name: &str) -> Result<FaultProfile, String> {
         "rough" => Ok(FaultProfile::rough()),
         "storm" => Ok(FaultProfile::storm()),
         path => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
+            let bytes = file::read(Path::new(path)).map_err(|error| {
                 format!("--faults {path}: neither calm, rough nor storm, nor a file that can be read ({error})")
             })?;
-            serde_json::from_str(&text).map_err(|error| format!("--faults {path}: not a fault profile in JSON: {error}"))
+            serde_json::from_slice(&bytes).map_err(|error| format!("--faults {path}: not a fault profile in JSON: {error}"))
         }
     }
 }

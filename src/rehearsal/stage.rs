@@ -1,5 +1,6 @@
 //! One rehearsal: the world, the controller, the operator, and what happens when the controller is killed.
 
+mod announced;
 mod conclusion;
 
 use std::panic::AssertUnwindSafe;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
+use self::announced::Announced;
 use super::kills::Killer;
 pub use super::kills::{Kill, Killed};
 use super::operator::{Operator, Scenario};
@@ -192,6 +194,8 @@ struct Stage<'a> {
     /// What has not happened yet.
     mishaps: Vec<(Rung, Mishap)>,
     journal: Arc<Journal>,
+    /// Which calls the journal knew of beforehand.
+    announced: Announced,
     operator: Operator,
     controller: Option<Reconciler>,
     rng: fastrand::Rng,
@@ -252,8 +256,10 @@ impl<'a> Stage<'a> {
         };
         let operator = Operator::new(request.scenario, &file, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
-        let hook = crash.clone();
+        let announced = Announced::default();
+        let (hook, watch, watched) = (crash.clone(), announced.clone(), Arc::clone(&world));
         journal.set_crash_hook(Box::new(move |place| {
+            watch.pass(place, || watched.lock().unwrap_or_else(PoisonError::into_inner).faults().mutations.len());
             hook.place(match place {
                 JournalPlace::Before(_) => Place::BeforeJournal,
                 JournalPlace::After(_) => Place::AfterJournal,
@@ -271,6 +277,7 @@ impl<'a> Stage<'a> {
             killer,
             mishaps: request.mishaps.clone(),
             journal: Arc::new(journal),
+            announced,
             operator,
             controller: None,
             rng,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::fixture::{Daemon, Home, PAYMENTS, at_phase, named};
@@ -152,4 +153,22 @@ fn status_of_a_name_that_nobody_knows_or_without_a_server_fails_with_a_sentence(
     let output = bascule(&["status", "--server", "127.0.0.1:8080"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is not an address such as http://127.0.0.1:8080"), "{}", stderr(&output));
+}
+
+#[test]
+fn no_command_reads_more_of_a_file_than_a_spec_can_have() {
+    let home = Home::empty();
+    let huge = home.file("huge.yaml");
+    fs::File::create(&huge).and_then(|file| file.set_len(120 << 20)).expect("a sparse file");
+    for file in [huge.as_path(), Path::new("/dev/zero")] {
+        for command in ["validate", "rehearse", "plan", "parity", "quarantine -o saved", "simulate --world"] {
+            // Whoever read on would come to the end of this address space, and not to that of the machine's memory.
+            let limited = format!("ulimit -v 4000000; exec \"$0\" {command} \"$1\"");
+            let output = Command::new("sh").args(["-c", &limited, env!("CARGO_BIN_EXE_bascule")]).arg(file).output();
+            let output = output.expect("it runs");
+            let said = stdout(&output) + &stderr(&output);
+            assert!(said.contains("more than 262144 bytes"), "{command} {}: {said}", file.display());
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{command} {}: {:?}", file.display(), output.status);
+        }
+    }
 }

@@ -164,6 +164,8 @@ fn claim(world: &mut World, side: Side, epoch: Epoch) -> Result<(), Problem> {
         return Err(Problem::Superseded { ours: epoch.0, theirs: *stored });
     }
     *stored = epoch.0;
+    let now = world.now();
+    world.monitor.changed_under(now, side, epoch.0);
     Ok(())
 }
 

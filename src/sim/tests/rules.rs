@@ -134,6 +134,18 @@ fn foreign_names_and_deletions_are_seen() {
 }
 
 #[test]
+fn a_change_under_an_older_epoch_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 8);
+    let now = play.world.now();
+    for (side, epoch) in [(Side::Legacy, 1), (Side::Legacy, 2), (Side::Legacy, 2), (Side::Target, 1)] {
+        play.world.monitor.changed_under(now, side, epoch);
+    }
+    assert_eq!(play.rules_broken(), Vec::<&str>::new(), "each side has its own newest, and a newer one may always come");
+    play.world.monitor.changed_under(now, Side::Legacy, 1);
+    assert_eq!(play.rules_broken(), ["S8"]);
+}
+
+#[test]
 fn a_reboot_outside_the_window_is_seen() {
     let mut play = Play::new(FaultProfile::calm(), 9);
     let reboot = [("DBInstanceIdentifier".to_owned(), "payments-instance-1".to_owned())].into();

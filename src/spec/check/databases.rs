@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::credentials::credentials_finding;
+use super::same_cluster::{Front, RdsName};
 use super::{Rule, repeated, when};
 use crate::names::{Account, Side};
 use crate::spec::code::Code;
@@ -11,7 +12,6 @@ use crate::spec::form::is_host;
 use crate::spec::{DatabaseSpec, Migration, Tls};
 
 pub(super) const RULES: &[Rule] = &[
-    two_databases,
     hosts_are_hosts,
     the_targets_writer,
     schemas_are_the_applications,
@@ -31,22 +31,6 @@ pub(super) const RULES: &[Rule] = &[
 /// Both databases with their paths.
 fn databases(migration: &Migration) -> [(&'static str, &DatabaseSpec); 2] {
     [("spec.legacy.database", migration.database(Side::Legacy)), ("spec.target.database", migration.database(Side::Target))]
-}
-
-fn two_databases(migration: &Migration, findings: &mut Vec<Finding>) {
-    let [(_, legacy), (_, target)] = databases(migration);
-    let same = legacy.host.eq_ignore_ascii_case(&target.host) && legacy.port == target.port;
-    findings.extend(when(same, || {
-        let found = format!("{} is also the legacy database", quoted(&target.host));
-        let advice = "write the Aurora cluster's writer endpoint";
-        Finding::new(
-            Code::SameDatabase,
-            "spec.target.database.host",
-            found,
-            "another server than `spec.legacy.database.host`",
-            advice,
-        )
-    }));
 }
 
 fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
@@ -90,8 +74,8 @@ fn the_targets_writer(migration: &Migration, findings: &mut Vec<Finding>) {
     let target = &migration.spec.target;
     let host = &target.database.host;
     let path = "spec.target.database.host";
-    let Some((name, rest)) = host.strip_suffix(".rds.amazonaws.com").and_then(|host| host.split_once('.')) else { return };
-    let writer = rest.starts_with("cluster-") && !rest.starts_with("cluster-ro-") && !rest.starts_with("cluster-custom-");
+    let Some(RdsName { name, front, .. }) = RdsName::of(host) else { return };
+    let writer = front == Front::Writer;
     findings.extend(when(!writer, || {
         let accepted = format!("the cluster endpoint, `{}.cluster-....rds.amazonaws.com`", target.cluster);
         let advice = "an instance's name does not follow a failover, and a reader refuses writes";

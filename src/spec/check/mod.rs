@@ -12,6 +12,7 @@ mod names;
 mod pages;
 mod requests;
 mod resources;
+mod same_cluster;
 mod schema;
 mod timing;
 
@@ -27,10 +28,11 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 11] = [
+    let themes: [&[Rule]; 12] = [
         resources::RULES,
         dns::RULES,
         timing::RULES,
+        same_cluster::RULES,
         databases::RULES,
         approvals::RULES,
         pages::RULES,
