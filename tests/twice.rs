@@ -38,6 +38,8 @@ use bascule::sim::{SharedWorld, World};
 use bascule::spec::{HookPoint, Migration, Phase};
 use futures_util::FutureExt;
 
+#[path = "common/hooks.rs"]
+mod hooks;
 #[path = "common/spec.rs"]
 mod spec;
 
@@ -150,7 +152,7 @@ impl Stage {
     fn set(seed: u64) -> Self {
         fastrand::seed(seed);
         let mut migration = spec::migration();
-        migration.spec.hooks = spec::hooks();
+        migration.spec.hooks = hooks::hooks();
         let clock = Clock::starting_at("2026-03-05T09:00:00Z".parse().expect("a time"));
         let world = World::new(&migration, Setting::of(&migration), FaultProfile::calm(), seed, clock.now());
         let journal = Journal::in_memory(migration.name()).expect("a journal in memory");

@@ -12,7 +12,6 @@ mod targets;
 
 use std::hint::black_box;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bascule::aws::Meter;

@@ -1,6 +1,6 @@
 //! The migration of the proofs, as a file would declare it.
 
-use bascule::spec::{Hook, Migration};
+use bascule::spec::Migration;
 use serde_json::json;
 
 /// One comparison is enough and nobody has to approve, so that a story is short; whoever proves those rules asks for more.
@@ -52,31 +52,21 @@ pub fn migration() -> Migration {
                 "shadow": { "name": "pay-shadow.example.com" },
             },
             "validation": { "consecutivePasses": 1, "interval": "15m", "maxAge": "2h", "declaredWrites": [] },
+            "checks": {
+                "consecutivePasses": 1,
+                "pages": [{ "name": "page", "url": "https://pay-shadow.example.com/", "expect": {} }],
+                "upstreams": [{ "name": "upstream", "url": "https://booking.example.net/health" }],
+                "caches": [{ "name": "cache", "host": "cache.example.net" }],
+                "schema": { "name": "schema" },
+                "names": { "name": "names", "resolvers": ["192.0.2.53"] },
+                "traffic": [{
+                    "name": "traffic",
+                    "signal": { "http": { "url": "https://metrics.example.net/", "pointer": "/requests" } },
+                }],
+            },
             "cutover": { "writePauseBudget": "30s", "approvals": { "required": 0, "expireAfter": "4h" } },
             "observation": { "window": "48h" },
         },
     });
     serde_json::from_value(declared).expect("the example is a migration")
-}
-
-/// Hooks at every point, with every demand that can be made there.
-pub fn hooks() -> Vec<Hook> {
-    let declared = [
-        ("go", "BeforeFence", "Confirmed"),
-        ("banner-on", "BeforeFence", "Told"),
-        ("cron-off", "BeforeFence", "Required"),
-        ("metrics", "AfterFence", "Told"),
-        ("queues-held", "AfterFence", "Required"),
-        ("webhooks", "BeforeFlip", "Told"),
-        ("banner-off", "AfterFlip", "Told"),
-        ("cron-on", "AfterFlip", "Required"),
-        ("all-clear", "AfterAbort", "Required"),
-        ("back-again", "AfterRollback", "Required"),
-    ];
-    let hook = |(name, at, demand): (&str, &str, &str)| {
-        let url = format!("https://ops.example.com/{name}");
-        let hook = json!({ "name": name, "at": at, "demand": demand, "url": url, "secretFrom": { "env": "HOOKS_KEY" } });
-        serde_json::from_value(hook).expect("the example is a hook")
-    };
-    declared.map(hook).to_vec()
 }

@@ -107,6 +107,8 @@ pub fn status(summary: &str) -> MigrationStatus {
             GateReport { name: "drained".to_owned(), standing: Standing::Closed("the marker has not arrived".to_owned()) },
             GateReport { name: "fenced".to_owned(), standing: Standing::Open("no account can write".to_owned()) },
         ],
+        checks: Vec::new(),
+        hooks: Vec::new(),
         waiting: Vec::new(),
         blocked: Vec::new(),
         last_actions: vec!["write the marker".to_owned()],

@@ -7,11 +7,13 @@ use bascule::aws::Aws;
 use bascule::clock::Clock;
 use bascule::engine::cadence::Cadence;
 use bascule::engine::reconcile::{Reconciler, Wish};
+use bascule::engine::surroundings::{Equipment, Sides};
 use bascule::journal::Journal;
 use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::Side;
 use bascule::parity::background::Background;
+use bascule::sim::crash::CrashSwitch;
 use bascule::sim::profile::FaultProfile;
 use bascule::sim::setting::Setting;
 use bascule::sim::wire::connector::transport;
@@ -78,8 +80,9 @@ impl Town {
         let aws = Aws::from_transport("eu-central-1", &transport(self.world.clone(), clock.clone()), &clock);
         let database = |side| Arc::new(MySqlDatabase::new(migration, side, &clock));
         let comparer = Arc::new(Background::new(&clock, None));
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        Reconciler::start(aws, legacy, target, comparer, self.journal.clone(), clock.clone(), Cadence::rehearsal())
+        let sides = Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer };
+        let equipment = Equipment::in_world(&self.world, aws, sides, &CrashSwitch::never(), &clock, &clock);
+        Reconciler::start(equipment, self.journal.clone(), clock.clone(), Cadence::rehearsal())
     }
 
     /// One pass takes as long as it takes; the rest after it is short.

@@ -72,9 +72,8 @@ const fn operation(action: &Action) -> Option<&'static str> {
         Action::Dns(DnsAction::Change { .. }) => Some("ChangeResourceRecordSets"),
         Action::Redirect(RedirectAction::CreateListener) => Some("CreateListener"),
         Action::Redirect(RedirectAction::ModifyListener { .. }) => Some("ModifyListener"),
-        Action::Record(_) | Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => {
-            None
-        }
+        Action::Record(_) | Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } => None,
+        Action::CompareTables | Action::Hook(_) => None,
     }
 }
 
