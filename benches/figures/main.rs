@@ -4,6 +4,9 @@
 #![recursion_limit = "256"]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock, and is a shell of its own")]
 
+#[path = "../../tests/common/mod.rs"]
+#[allow(dead_code, reason = "the figures take a story, and none of its proofs")]
+mod common;
 mod daemon;
 mod lab;
 mod parity;
@@ -14,20 +17,14 @@ use std::hint::black_box;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use bascule::aws::Meter;
-use bascule::clock::Clock;
-use bascule::database::Epoch;
-use bascule::engine::inspect::Inspections;
-use bascule::engine::observe::{Eyes, look};
-use bascule::engine::surroundings::{Place, Surroundings};
 use bascule::migration::decide::decide;
-use bascule::migration::facts::Facts;
 use bascule::rehearsal::campaign::campaign;
 use bascule::rehearsal::operator::Scenario;
 use bascule::rehearsal::stage::{Request, rehearse};
 use bascule::sim::profile::FaultProfile;
-use bascule::spec::Migration;
 use bascule::spec::load::load;
+use bascule::spec::{Migration, Phase};
+use common::Story;
 
 /// The payment system of the examples, at Preflight.
 const PAYMENTS: &str = include_str!("../../manifests/base/payments.yaml");
@@ -89,9 +86,11 @@ fn main() {
     }
     forward_rehearsal(&migration, sizes);
     campaign_rate(&migration, sizes);
-    decisions(&migration, sizes);
-    settled::calls_an_hour(1);
-    settled::calls_an_hour(sizes.migrations);
+    decisions(sizes);
+    for phase in [Phase::Preflight, Phase::Prepared, Phase::Validated] {
+        settled::calls_an_hour(1, phase);
+    }
+    settled::calls_an_hour(sizes.migrations, Phase::Preflight);
     daemon::save_to_first_request(sizes.migrations, sizes.edits);
 }
 
@@ -151,22 +150,22 @@ fn campaign_rate(migration: &Migration, sizes: Sizes) {
     assert_eq!(alone, together, "a campaign does not depend on its threads");
 }
 
-fn decisions(migration: &Migration, sizes: Sizes) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-    let (seen, now) = runtime.block_on(async {
-        let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse().expect("a time"));
-        let surroundings = Surroundings::new(Place::Sandbox { seed: 1, profile: FaultProfile::calm() }, Meter::deaf());
-        let equipment = surroundings.equip(migration, &clock).await;
-        let inspections = Inspections::default();
-        let eyes =
-            Eyes { equipment: &equipment, clock: &clock, epoch: Epoch(1), glance: Duration::ZERO, inspections: &inspections };
-        (look(eyes, migration, &Facts::default()).await, clock.now())
-    });
-    let facts = Facts::default();
-    let began = Instant::now();
-    for _ in 0..sizes.decisions {
-        _ = black_box(decide(black_box(migration), black_box(&facts), black_box(&seen), now));
+/// What is to be decided, from one fact to every gate of a cutover and the whole of what is observed after it.
+fn decisions(sizes: Sizes) {
+    let mut armed = Story::resting(Phase::RollbackArmed);
+    armed.wish(Phase::CutOver);
+    let stands = [
+        ("before the first fact", Story::begin()),
+        ("at RollbackArmed, CutOver wished", armed),
+        ("at Observing", Story::resting(Phase::CutOver)),
+    ];
+    for (stand, story) in stands {
+        let seen = story.seen();
+        let began = Instant::now();
+        for _ in 0..sizes.decisions {
+            _ = black_box(decide(black_box(&story.migration), black_box(&story.facts), black_box(&seen), story.now));
+        }
+        let rate = f64::from(sizes.decisions) / began.elapsed().as_secs_f64();
+        say(&format!("decide, {stand}"), &format!("{rate:.0} a second"));
     }
-    let rate = f64::from(sizes.decisions) / began.elapsed().as_secs_f64();
-    say("decide, at Preflight", &format!("{rate:.0} a second"));
 }

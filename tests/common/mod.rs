@@ -1,11 +1,10 @@
 //! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
 
-mod hooks;
+pub mod hooks;
 pub mod snapshot;
 mod spec;
 pub mod story;
 pub mod world;
 
-pub use hooks::hooks;
 pub use spec::migration;
 pub use story::Story;

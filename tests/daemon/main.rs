@@ -6,5 +6,6 @@ mod faces;
 mod files;
 mod fixture;
 mod journals;
+mod journey;
 mod many;
 mod secrets;

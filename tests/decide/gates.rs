@@ -14,9 +14,10 @@ use bascule::parity::report::{Report, TableReport, Verdict};
 use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
+use super::common::Story;
+use super::common::hooks::hooks;
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door, Log, Status};
-use super::common::{Story, hooks};
 
 /// What turns a gate.
 type Turn = fn(&mut Story);

@@ -11,8 +11,9 @@ use bascule::names::Side;
 use bascule::spec::{Demand, HookPoint, Phase};
 use jiff::SignedDuration;
 
+use super::common::Story;
+use super::common::hooks::hooks;
 use super::common::world::Door;
-use super::common::{Story, hooks};
 
 /// Armed, with hooks at every point, and the cutover asked for.
 fn about_to_cut_over() -> Story {

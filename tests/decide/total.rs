@@ -17,8 +17,9 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use super::common::Story;
+use super::common::hooks::hooks;
 use super::common::world::{Blind, Door, Log, SmallTask, Status, replaces_rows};
-use super::common::{Story, hooks};
 
 /// Journals as they really come about, one on every rung; chance distorts them from there.
 static STORIES: LazyLock<Vec<Story>> = LazyLock::new(|| {

@@ -12,8 +12,9 @@ use bascule::spec::{Hook, Migration, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check;
+use super::common::hooks::hooks;
 use super::common::world::{Blind, Door, Status, World};
-use super::common::{Story, hooks, migration};
+use super::common::{Story, migration};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::hooks::HookRecord;
 
