@@ -58,6 +58,8 @@ text_names! {
     TargetGroupArn;
     /// `arn:aws:elasticloadbalancing:...:listener/...`
     ListenerArn;
+    /// `eu-west-1a`: the name of an availability zone, which means different buildings in different accounts.
+    AvailabilityZone;
     /// A database account, `user@host` in MySQL's sense (`payments_app@%`).
     Account;
     /// The id of one marker row, unique for migration, attempt and purpose.

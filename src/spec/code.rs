@@ -81,6 +81,7 @@ codes! {
     "0308" Error OtherCluster "The host name belongs to another cluster.";
     "0309" Warning UnknownFamily "A parameter group family that this program has not met.";
     "0310" Warning PerhapsSameDatabase "A legacy host that may belong to the target's cluster: its name does not tell.";
+    "0311" Error TooManyZones "More zones than healthy targets to stand in them.";
 
     // Names on the Internet.
     "0401" Error ShadowIsPublic "The validation name is the public name.";

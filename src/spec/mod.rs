@@ -234,6 +234,12 @@ pub struct LoadBalancer {
     #[serde(default = "two_targets")]
     #[schemars(range(min = 1, max = 1000))]
     pub min_healthy_targets: u32,
+    /// The fewest availability zones that they stand in; no region has more than six. 1 asks nothing of where they are. ELBv2
+    /// tells the zone of a target registered by IP address, of an instance it tells none: more than 1 then stays unknown, and
+    /// the gate closed.
+    #[serde(default = "one_zone")]
+    #[schemars(range(min = 1, max = 6))]
+    pub min_zones: u32,
     /// Plain HTTP is sent to HTTPS.
     pub redirect: Redirect,
 }
@@ -241,6 +247,11 @@ pub struct LoadBalancer {
 /// One target is a single point of failure.
 const fn two_targets() -> u32 {
     2
+}
+
+/// Files from before this field declared nothing about zones.
+const fn one_zone() -> u32 {
+    1
 }
 
 /// The listener that redirects plain HTTP to HTTPS on port 443.

@@ -12,7 +12,7 @@ use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::hooks::{HookAction, HookAnswer};
-use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, TargetHealth};
+use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, Target, TargetHealth};
 use bascule::controllers::replication::{
     Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
     Wiring,
@@ -37,6 +37,11 @@ pub enum Door {
     Held,
     /// Nothing.
     Shut,
+}
+
+/// A target in one zone of the small world, named after its zone.
+pub fn target(zone: char, health: TargetHealth) -> Target {
+    Target { name: format!("{zone}:8080"), zone: Some(format!("eu-central-1{zone}").into()), health }
 }
 
 /// One database.
@@ -625,7 +630,7 @@ impl World {
         };
         RedirectSighting {
             listener: if self.redirect { Sighting::Present(listener) } else { Sighting::Absent },
-            targets: Sighting::Present(vec![TargetHealth::Healthy; 3]),
+            targets: Sighting::Present(vec![target('a', TargetHealth::Healthy), target('b', TargetHealth::Healthy)]),
         }
     }
 

@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use super::common::Story;
 use super::common::hooks::hooks;
 use super::common::snapshot::assert_kept;
-use super::common::world::{Blind, Door, Log, Status};
+use super::common::world::{Blind, Door, Log, Status, target};
 
 /// What turns a gate.
 type Turn = fn(&mut Story);
@@ -235,7 +235,8 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
             }
             Gate::ParameterGroupOwn => seen.binlog.shared_with = Sighting::Present(vec!["orders".into()]),
             Gate::TargetsHealthy => {
-                seen.redirect.targets = Sighting::Present(vec![TargetHealth::Healthy, TargetHealth::Draining])
+                seen.redirect.targets =
+                    Sighting::Present(vec![target('a', TargetHealth::Healthy), target('b', TargetHealth::Draining)])
             }
             Gate::ControllerPrivileged => {
                 if let Sighting::Present(inspection) = &mut seen.inspections.target {

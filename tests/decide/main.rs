@@ -11,4 +11,5 @@ mod ladder;
 mod moves;
 mod safety;
 mod status;
+mod targets;
 mod total;

@@ -9,6 +9,7 @@ mod front;
 mod history;
 mod hooks;
 mod replication;
+mod targets;
 
 use jiff::Timestamp;
 
@@ -65,7 +66,7 @@ pub enum Gate {
     RedirectInPlace,
     /// The shadow name points at the target.
     ShadowAtTarget,
-    /// Enough targets, all healthy.
+    /// Enough targets in enough zones, all healthy.
     TargetsHealthy,
     /// The public TTL is low, and the old one has run out of every cache.
     LowTtlInForce,
@@ -270,7 +271,7 @@ impl Gate {
             SchemaPresent => databases::schema_present(scene),
             RedirectInPlace => front::redirect_in_place(scene),
             ShadowAtTarget => front::shadow_at_target(scene),
-            TargetsHealthy => front::targets_healthy(scene),
+            TargetsHealthy => targets::healthy(scene),
             LowTtlInForce => front::low_ttl_in_force(scene),
             TargetQuiet => databases::fenced(scene, Side::Target, &spec.target.database.application_accounts),
             FullLoadDone => replication::full_load_done(scene),
