@@ -1,23 +1,9 @@
 //! `bascule check` against real servers: pages behind TLS, a cluster of caches, and the zone's own servers.
 
 #[allow(dead_code, reason = "the servers of other tests, of which this one needs some")]
-mod pages {
-    #[path = "../../network/http/authority.rs"]
-    pub mod authority;
-    #[path = "../../network/http/server.rs"]
-    pub mod server;
-}
-
+mod names;
 #[allow(dead_code, reason = "the servers of other tests, of which this one needs some")]
-mod names {
-    #[path = "../../names/resolver.rs"]
-    pub mod resolver;
-    #[path = "../../names/server.rs"]
-    pub mod server;
-    #[path = "../../names/zone.rs"]
-    pub mod zone;
-}
-
+mod pages;
 #[allow(dead_code, reason = "the servers of other tests, of which this one needs some")]
 #[path = "../cache/server.rs"]
 mod redis;
