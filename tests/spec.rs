@@ -183,9 +183,11 @@ fn the_example_comes_back_from_json_as_it_was() {
     assert_eq!(again.migration, loaded.migration);
 }
 
-/// The example with these lines below `spec`.
+/// The example with these lines in the place of its own checks.
 fn with(lines: &str) -> String {
-    PAYMENTS.replacen("  phase: Preflight\n", &format!("  phase: Preflight\n{lines}"), 1)
+    let (before, rest) = PAYMENTS.split_once("\n  checks:\n").expect("the example declares checks");
+    let (_, after) = rest.split_once("\n  # The switch.\n").expect("the switch comes next");
+    format!("{before}\n{lines}\n  # The switch.\n{after}")
 }
 
 /// An optional text is `string` or `null` to the generator of the schema, and no file says `null`.

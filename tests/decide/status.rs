@@ -14,7 +14,7 @@ use super::common::Story;
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door};
 
-const ORDER: [ConditionType; 12] = [
+const ORDER: [ConditionType; 13] = [
     ConditionType::Ready,
     ConditionType::Reconciling,
     ConditionType::Stalled,
@@ -23,6 +23,7 @@ const ORDER: [ConditionType; 12] = [
     ConditionType::JournalWritable,
     ConditionType::Replicated,
     ConditionType::Consistent,
+    ConditionType::Checked,
     ConditionType::Routed,
     ConditionType::Fenced,
     ConditionType::FenceProven,
