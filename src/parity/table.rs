@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::mysql::connect::classify;
+use crate::mysql::errors::classify;
 use crate::names::TableName;
 
 /// One column that is stored; generated columns follow from the others and are left out.
