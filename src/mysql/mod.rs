@@ -1,6 +1,7 @@
 //! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
 
 pub mod bypass;
+pub mod canaries;
 pub mod connect;
 pub mod credentials;
 pub mod database;
@@ -15,3 +16,4 @@ pub mod people;
 pub mod privileges;
 pub mod receipt;
 pub mod session;
+pub mod tls;
