@@ -2,7 +2,9 @@
 
 mod bad_days;
 mod busy;
+mod certificates;
 mod fence;
+mod full;
 mod guard;
 mod house;
 mod id_space;
@@ -11,4 +13,5 @@ mod privileges;
 mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
+mod tls;
 mod worse_days;
