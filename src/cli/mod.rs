@@ -123,12 +123,12 @@ fn read_spec(path: &Path) -> Result<Migration, u8> {
     match load(&path.display().to_string(), &bytes) {
         Ok(loaded) => {
             if loaded.warnings.warnings() > 0 {
-                eprint!("{}", loaded.warnings);
+                eprintln!("{}", loaded.warnings);
             }
             Ok(loaded.migration.into_inner())
         }
         Err(report) => {
-            eprint!("{report}");
+            eprintln!("{report}");
             Err(1)
         }
     }

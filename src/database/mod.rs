@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::names::{Account, MarkerId, Side, TableName};
 
-pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender};
+pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender, Stride};
 pub use migrations::{Framework, MigrationsTable};
 pub use receipt::Receipt;
 pub use structure::Structure;
@@ -47,15 +47,46 @@ impl fmt::Display for BinlogPosition {
     }
 }
 
+/// Whether an account is locked (`ACCOUNT LOCK`), and by whom: a fence opens what it closed, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AccountLock {
+    /// A new connection is let in.
+    Open,
+    /// A new connection is refused until this fence opens.
+    ByFence,
+    /// A new connection is refused, and was so before this fence closed: opening it changes nothing.
+    BySomebodyElse,
+}
+
+impl AccountLock {
+    /// Whether a new connection is refused.
+    pub const fn is_shut(self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
 /// What one account may do at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountView {
     /// The account.
     pub account: Account,
-    /// Whether a new connection is refused (`ACCOUNT LOCK`).
-    pub locked: bool,
+    /// Whether a new connection is refused.
+    pub lock: AccountLock,
+    /// Host rows of its user that are locked, and not by this fence: they stay so.
+    pub foreign_locks: Vec<Account>,
     /// Connections it still holds. A lock alone leaves these writing for ever.
     pub connections: u32,
+}
+
+/// In which form transactions stand in the binary log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LogForm {
+    /// Event by event, which every reader understands.
+    Plain,
+    /// Compressed (`@@binlog_transaction_compression`, MariaDB's `@@log_bin_compress`), which DMS cannot read.
+    Compressed,
 }
 
 /// The binary log settings *in effect*, read by SQL on the writer; a parameter group only says what is wished.
@@ -70,6 +101,8 @@ pub struct BinlogView {
     pub row_image: String,
     /// `@@binlog_checksum`
     pub checksum: String,
+    /// Whether what is written from now on is compressed.
+    pub form: LogForm,
     /// Hours that binary logs are kept; `None` is Aurora's lazy purge, which promises nothing.
     pub retention_hours: Option<u32>,
     /// The oldest position still on the server; `None` where no binary log is written.
@@ -154,7 +187,7 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Returning `Ok` is not the proof; the next [`look`](Self::look) is.
     fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
 
-    /// Unlocks `accounts`.
+    /// Unlocks those of `accounts` that [`close_fence`](Self::close_fence) had locked. Whom somebody else had locked stays so.
     fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
 
     /// Writes a marker row; a marker that is there already is success.

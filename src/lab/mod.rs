@@ -39,6 +39,7 @@ use self::server::{Server, ServerError};
 use self::witness::{Agreed, Witness};
 use crate::clock::{Clock, elapsed};
 use crate::credentials::Credentials;
+use crate::database::LogForm;
 use crate::mysql::connect::{Address, connect};
 use crate::mysql::database::MySqlDatabase;
 use crate::mysql::people::user_of;
@@ -274,10 +275,9 @@ const ROW_LOG: [&str; 4] =
 /// A process that is killed leaves what it has written to the operating system: no commit needs to wait for the disk.
 const QUICK_COMMITS: &str = "--innodb-flush-log-at-trx-commit=2";
 
-/// Each side gives out every second number, so that no two rows of both sides can have the same one.
-fn numbers(offset: u32) -> [String; 3] {
-    [format!("--server-id={offset}"), "--auto-increment-increment=2".to_owned(), format!("--auto-increment-offset={offset}")]
-}
+/// What tells the servers apart in their logs. Both give the same numbers to their rows, as servers do that nobody has told
+/// otherwise: only the controller keeps one number from being given twice.
+const SERVER_IDS: [&str; 2] = ["--server-id=1", "--server-id=2"];
 
 /// Two weeks: longer than any rehearsal, as an operator would have set it before a migration.
 const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
@@ -285,7 +285,7 @@ const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
 /// Legacy has always written a log.
 fn legacy_options() -> Vec<String> {
     let log = ROW_LOG.map(str::to_owned);
-    numbers(2).into_iter().chain(log).chain([QUICK_COMMITS.to_owned(), LEGACY_RETENTION.to_owned()]).collect()
+    log.into_iter().chain([SERVER_IDS[1], QUICK_COMMITS, LEGACY_RETENTION].map(str::to_owned)).collect()
 }
 
 /// The target writes none until its parameter group says so and it is restarted.
@@ -296,11 +296,12 @@ fn target_options(binlog: Option<&EffectiveBinlog>) -> Vec<String> {
             format!("--binlog-format={}", binlog.format),
             format!("--binlog-row-image={}", binlog.row_image),
             format!("--binlog-checksum={}", binlog.checksum),
+            format!("--log-bin-compress={}", u8::from(binlog.form == LogForm::Compressed)),
             ROW_LOG[3].to_owned(),
         ],
         Some(_) | None => vec!["--skip-log-bin".to_owned()],
     };
-    numbers(1).into_iter().chain(log).chain([QUICK_COMMITS.to_owned()]).collect()
+    log.into_iter().chain([SERVER_IDS[0], QUICK_COMMITS].map(str::to_owned)).collect()
 }
 
 /// The stand-in AWS of a lab: the lab's tables, nobody simulated who pays, and rows that are moved elsewhere.

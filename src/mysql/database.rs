@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::canaries::{Refused, try_logins};
 use super::connect::Address;
 use super::markers::Home;
 use super::session::Session;
@@ -35,6 +36,8 @@ pub struct MySqlDatabase {
     clock: Clock,
     home: Home,
     session: Mutex<Option<Session>>,
+    /// Canaries' passwords that this server has refused.
+    refused: Refused,
 }
 
 impl fmt::Debug for MySqlDatabase {
@@ -50,7 +53,8 @@ impl MySqlDatabase {
     /// The database of `side`, as `migration` declares it. Nothing is connected, and no credential read, before a verb is.
     pub fn new(migration: &Migration, side: Side, clock: &Clock) -> Self {
         let home = Home::new(&migration.spec.replication.marker_schema, migration.name(), side);
-        Self { migration: migration.clone(), side, clock: clock.clone(), home, session: Mutex::default() }
+        let (session, refused) = (Mutex::default(), Refused::default());
+        Self { migration: migration.clone(), side, clock: clock.clone(), home, session, refused }
     }
 
     /// Where it listens.
@@ -161,11 +165,13 @@ impl MySqlDatabase {
         let at = look::now(&mut session).await.map_err(fault)?;
         let missing_privileges = privileges::missing(&mut session, &self.migration, self.side).await.map_err(fault)?;
         // Whoever may not see everybody would see nobody: then the account's own lacks are all there is to say.
-        let bypasses = match bypass::find(&mut session, self.migration.database(self.side)).await {
+        let declared = self.migration.database(self.side);
+        let bypasses = match bypass::find(&mut session, declared).await {
             Err(Problem::Denied { .. }) if !missing_privileges.is_empty() => Vec::new(),
             outcome => outcome.map_err(fault)?,
         };
-        Ok(Inspection { at, missing_privileges, bypasses })
+        let canaries = try_logins(declared, &self.refused, &self.clock).await;
+        Ok(Inspection { at, missing_privileges, bypasses, canaries })
     }
 }
 

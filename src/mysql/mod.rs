@@ -1,6 +1,7 @@
 //! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
 
 pub mod bypass;
+pub mod canaries;
 pub mod connect;
 pub mod database;
 pub mod errors;
@@ -17,3 +18,4 @@ pub mod privileges;
 pub mod receipt;
 pub mod session;
 pub mod structure;
+pub mod tls;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::server::Hand;
 use crate::fault::Fault;
-use crate::mysql::connect::classify;
+use crate::mysql::errors::classify;
 use crate::names::TableName;
 
 /// One column that is stored; generated columns follow from the others and are left out.

@@ -278,6 +278,7 @@ impl World {
                     format: binlog.format,
                     row_image: binlog.row_image,
                     checksum: binlog.checksum,
+                    form: binlog.form,
                 }),
             }
         }
@@ -307,7 +308,7 @@ impl World {
     /// Locks accounts: new connections are refused, and now and then a long transaction holds on.
     pub fn lock_accounts(&mut self, side: Side, accounts: &[Account]) {
         let was_open = self.is_open(side);
-        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Locked);
+        self.databases.side_mut(side).lock(accounts);
         let closing = was_open && !self.is_open(side) && self.customers.last_side() == Some(side);
         if closing && self.faults.strikes(self.faults.profile.long_transaction) {
             self.faults.count("long_transaction");
@@ -327,7 +328,7 @@ impl World {
 
     /// Unlocks accounts; the application's connections come back by themselves.
     pub fn unlock_accounts(&mut self, side: Side, accounts: &[Account]) {
-        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Unlocked);
+        self.databases.side_mut(side).unlock(accounts);
         self.watch();
     }
 

@@ -123,6 +123,7 @@ codes! {
     "0713" Error UnsafeCondition "A condition that could end the statement it stands in.";
     "0714" Error UndeclaredCanary "A canary of an account that no fence closes.";
     "0715" Error TrustedAndDeclared "An account that the fence shuts out, and that is trusted not to write.";
+    "0716" Warning NoCanary "A side whose closed fence nobody tries.";
 
     // Approvals.
     "0801" Warning ApprovedTwice "The same person twice for one attempt.";

@@ -18,7 +18,9 @@ use bascule::controllers::replication::{
     Wiring,
 };
 use bascule::database::receipt::Rest;
-use bascule::database::{AccountView, BinlogPosition, BinlogView, Counter, DatabaseView, Epoch, IdSpace, Inspection, Receipt};
+use bascule::database::{
+    AccountLock, AccountView, BinlogPosition, BinlogView, Counter, DatabaseView, Epoch, IdSpace, Receipt, Stride,
+};
 use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::{BothSides, Observation};
 use bascule::migration::plan::Action;
@@ -27,6 +29,8 @@ use bascule::parity::comparer::Comparison;
 use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
+
+use super::good::{inspection, log};
 
 /// What one account can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,7 +198,8 @@ impl Door {
     }
 
     fn view(self, account: &Account) -> AccountView {
-        AccountView { account: account.clone(), locked: self != Self::Open, connections: u32::from(self == Self::Held) }
+        let lock = if self == Self::Open { AccountLock::Open } else { AccountLock::ByFence };
+        AccountView { account: account.clone(), lock, foreign_locks: Vec::new(), connections: u32::from(self == Self::Held) }
     }
 }
 
@@ -507,7 +512,7 @@ impl World {
     fn id_space(&self, side: Side) -> IdSpace {
         let next = if self.behind.contains(&side) { 101 } else { 201 };
         let counter = Counter { next, highest: 100, maximum: u64::MAX };
-        IdSpace { counters: BTreeMap::from([(TableName::new("payments", "payments"), counter)]) }
+        IdSpace { stride: Stride::default(), counters: BTreeMap::from([(TableName::new("payments", "payments"), counter)]) }
     }
 
     fn is_blind(&self, blind: Blind) -> bool {
@@ -579,16 +584,16 @@ impl World {
         }
     }
 
-    fn log_in_effect(&self) -> BinlogView {
-        let logging = matches!(self.log, Log::Logging | Log::Kept);
-        BinlogView {
-            enabled: logging,
-            format: if logging { "ROW" } else { "OFF" }.into(),
-            row_image: "FULL".into(),
-            checksum: if logging { "NONE" } else { "CRC32" }.into(),
-            retention_hours: (self.log == Log::Kept).then_some(72),
-            oldest: logging.then(|| BinlogPosition { file: "mysql-bin.000001".into(), offset: 4 }),
+    /// Legacy has always written a log, as one must that DMS reads.
+    fn log_of(&self, side: Side) -> BinlogView {
+        match side {
+            Side::Legacy => log(true, true),
+            Side::Target => self.log_in_effect(),
         }
+    }
+
+    fn log_in_effect(&self) -> BinlogView {
+        log(matches!(self.log, Log::Logging | Log::Kept), self.log == Log::Kept)
     }
 
     fn dns(&self, migration: &Migration, facts: &Facts) -> DnsSighting {
@@ -657,7 +662,7 @@ impl World {
             accounts: doors.chain(validation).collect(),
             open_transactions: u32::from(server.app == Door::Held),
             position: Some(BinlogPosition { file: "mysql-bin.000001".into(), offset: server.offset }),
-            binlog: self.log_in_effect(),
+            binlog: self.log_of(side),
             epoch: Epoch(1),
             tables: BTreeSet::from([TableName::new("payments", "payments")]),
             markers: server.markers.union(&server.unsent).cloned().collect(),
@@ -699,11 +704,6 @@ impl SmallTask {
             tables_loading: 0,
         }
     }
-}
-
-/// Nobody could write round a fence, and the controller may do everything.
-fn inspection(now: Timestamp) -> Inspection {
-    Inspection { at: now, missing_privileges: Vec::new(), bypasses: Vec::new() }
 }
 
 /// The one table, in a state.

@@ -2,7 +2,8 @@
 
 use bascule::checks::outcome::CheckKind;
 use bascule::controllers::hooks::{HookAnswer, HookRecords};
-use bascule::database::{Bypass, IdSpace};
+use bascule::database::receipt::{Knock, KnockAnswer};
+use bascule::database::{AccountLock, Bypass, IdSpace, LogForm, Stride};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
 use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
@@ -11,6 +12,7 @@ use bascule::migration::plan::{Action, Standing};
 use bascule::names::{Direction, HookName, Side, TableName};
 use bascule::parity::comparer::Comparison;
 use bascule::parity::report::{Report, TableReport, Verdict};
+use bascule::sighting::Sighting;
 use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
@@ -85,7 +87,10 @@ fn case_of(gate: Gate) -> Case {
     match gate {
         DatabasesReachable => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
         ControllerPrivileged => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
+        LegacyLogReadable => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
         NoBypass => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
+        CanariesReady => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
+        FenceReversible => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
         IdHeadroom => case(at(Phase::RollbackArmed), |_| {}, blind!(Legacy)),
         IdSpaceClear => {
             let closed: Turn = |story| {
@@ -183,10 +188,13 @@ fn all() -> Vec<Gate> {
 }
 
 /// Gates that a small world cannot close: they are closed by a look of their own, below.
-const CLOSED_BY_A_LOOK: [Gate; 8] = [
+const CLOSED_BY_A_LOOK: [Gate; 11] = [
     Gate::DatabasesReachable,
     Gate::ControllerPrivileged,
+    Gate::LegacyLogReadable,
     Gate::NoBypass,
+    Gate::CanariesReady,
+    Gate::FenceReversible,
     Gate::IdHeadroom,
     Gate::ServicesReadable,
     Gate::ParameterGroupOwn,
@@ -223,7 +231,6 @@ fn every_gate_opens_closes_and_knows_when_it_knows_nothing() {
 #[test]
 fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look() {
     use bascule::controllers::redirect::TargetHealth;
-    use bascule::sighting::Sighting;
     let story = Story::resting(Phase::RollbackArmed);
     for gate in CLOSED_BY_A_LOOK {
         let mut seen = story.seen();
@@ -248,6 +255,21 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
                     inspection.bypasses.push(Bypass::Administrator { account: "dba@%".into(), privilege: "SUPER".into() });
                 }
             }
+            Gate::LegacyLogReadable => {
+                if let Sighting::Present(view) = &mut seen.legacy {
+                    view.binlog.form = LogForm::Compressed;
+                }
+            }
+            Gate::CanariesReady => {
+                if let Sighting::Present(inspection) = &mut seen.inspections.legacy {
+                    inspection.canaries.push(knock(KnockAnswer::Inconclusive { why: "denied (1045)".into() }));
+                }
+            }
+            Gate::FenceReversible => {
+                if let Sighting::Present(view) = &mut seen.target {
+                    view.accounts[0].lock = AccountLock::BySomebodyElse;
+                }
+            }
             Gate::IdHeadroom => seen.id_spaces.target = Sighting::Present(IdSpace::default()),
             Gate::ServicesReadable => seen.binlog.cluster = Sighting::Absent,
             _ => seen.target = Sighting::Absent,
@@ -255,6 +277,75 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
         let standing = story.judge_seeing(gate, &seen);
         assert!(matches!(standing, Standing::Closed(_)), "{gate:?}: {standing:?}");
     }
+}
+
+fn knock(answer: KnockAnswer) -> Knock {
+    Knock { account: "app@%".into(), endpoint: "db:3306".into(), answer }
+}
+
+#[test]
+fn a_canary_counts_as_ready_only_where_the_fence_itself_would_be_asked() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let judged = |answer| {
+        let mut seen = story.seen();
+        if let Sighting::Present(inspection) = &mut seen.inspections.target {
+            inspection.canaries.push(knock(answer));
+        }
+        story.judge_seeing(Gate::CanariesReady, &seen)
+    };
+    assert!(judged(KnockAnswer::LetIn).is_open(), "while its account is open");
+    assert!(judged(KnockAnswer::Refused { code: "3118".into() }).is_open(), "the lock is asked about after the password");
+    for answer in [
+        KnockAnswer::Inconclusive { why: "denied (1045)".into() },
+        KnockAnswer::Unanswered { why: "no answer within 1 s".into() },
+    ] {
+        let standing = judged(answer);
+        let Standing::Closed(why) = &standing else { panic!("{standing:?}") };
+        assert!(why.starts_with("on target, the canary of app@% "), "{why}");
+    }
+}
+
+#[test]
+fn numbers_that_lie_differently_are_told_and_keep_the_first_fence_open_only_where_they_cross() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let judged = |gate, legacy: Stride, target: Stride| {
+        let mut seen = story.seen();
+        for (sighting, stride) in [(&mut seen.id_spaces.legacy, legacy), (&mut seen.id_spaces.target, target)] {
+            if let Sighting::Present(space) = sighting {
+                space.stride = stride;
+            }
+        }
+        story.judge_seeing(gate, &seen)
+    };
+    let (every, odd) = (Stride::default(), Stride { increment: 2, offset: 1 });
+    let even = Stride { increment: 2, offset: 2 };
+    assert!(!judged(Gate::IdHeadroom, even, even).text().contains("auto_increment"), "alike is no news");
+    let apart = judged(Gate::IdHeadroom, even, odd);
+    assert!(apart.is_open() && apart.text().contains("target has auto_increment_increment 2"), "{apart:?}");
+    let crossing = judged(Gate::IdHeadroom, even, every);
+    assert!(matches!(&crossing, Standing::Closed(why) if why.contains("set both alike")), "{crossing:?}");
+}
+
+#[test]
+fn once_both_sides_are_closed_numbers_that_lie_differently_are_told_and_hold_nothing_up() {
+    let story = Story::resting(Phase::CutOver);
+    let mut seen = story.seen();
+    if let Sighting::Present(space) = &mut seen.id_spaces.target {
+        space.stride = Stride { increment: 2, offset: 2 };
+    }
+    let standing = story.judge_seeing(Gate::IdSpaceClear, &seen);
+    assert!(standing.is_open() && standing.text().contains("auto_increment_increment 2"), "{standing:?}");
+}
+
+#[test]
+fn a_row_that_somebody_else_has_locked_is_told_and_holds_nothing_up_while_its_user_gets_in() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let mut seen = story.seen();
+    if let Sighting::Present(view) = &mut seen.legacy {
+        view.accounts[0].foreign_locks.push("app@10.0.0.9".into());
+    }
+    let standing = story.judge_seeing(Gate::FenceReversible, &seen);
+    assert!(standing.is_open() && standing.text().ends_with("left so: app@10.0.0.9 on legacy"), "{standing:?}");
 }
 
 /// A comparison that began now, and found this of one table.

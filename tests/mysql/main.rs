@@ -2,8 +2,10 @@
 
 mod bad_days;
 mod busy;
+mod certificates;
 mod deaths;
 mod fence;
+mod full;
 mod guard;
 mod house;
 mod id_space;
@@ -13,5 +15,6 @@ mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
 mod statuses;
+mod tls;
 mod way;
 mod worse_days;

@@ -150,7 +150,7 @@ fn refusal(problem: &Problem) -> String {
         | Problem::Invalid { code, .. }
         | Problem::Conflict { code, .. }
         | Problem::Quota { code } => code.clone(),
-        Problem::Ambiguous { .. } | Problem::Superseded { .. } => "no connection".to_owned(),
+        Problem::Ambiguous { .. } | Problem::Unreachable { .. } | Problem::Superseded { .. } => "no connection".to_owned(),
     }
 }
 

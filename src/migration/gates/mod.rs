@@ -50,8 +50,14 @@ pub enum Gate {
     DatabasesReachable,
     /// The controller's accounts may do all that it will have to do, on both sides.
     ControllerPrivileged,
+    /// Legacy's binary log is one that DMS can read the changes from.
+    LegacyLogReadable,
     /// Nobody could write round a fence, on either side.
     NoBypass,
+    /// Every declared canary would say something of a closed fence: its login is right, and its endpoints answer.
+    CanariesReady,
+    /// Opening would let the application in on both sides: no lock of somebody else would be left.
+    FenceReversible,
     /// The numbers of rows leave room on the side that is to open.
     IdHeadroom,
     /// The four AWS services answer, and the cluster exists.
@@ -163,9 +169,15 @@ use Gate::*;
 /// What must hold before a rung counts as reached.
 pub const fn arrival(rung: Rung) -> &'static [Gate] {
     match rung {
-        Rung::Preflight => {
-            &[DatabasesReachable, ControllerPrivileged, ServicesReadable, PublicAtLegacy, ParameterGroupOwn, SchemaPresent]
-        }
+        Rung::Preflight => &[
+            DatabasesReachable,
+            ControllerPrivileged,
+            LegacyLogReadable,
+            ServicesReadable,
+            PublicAtLegacy,
+            ParameterGroupOwn,
+            SchemaPresent,
+        ],
         Rung::Prepared => &[
             RedirectInPlace,
             ShadowAtTarget,
@@ -216,7 +228,10 @@ pub const CUTOVER: &[Gate] = &[
     AttemptFree,
     Approved,
     ControllerPrivileged,
+    LegacyLogReadable,
     NoBypass,
+    CanariesReady,
+    FenceReversible,
     IdHeadroom,
     LegacyOpen,
     TargetQuiet,
@@ -240,10 +255,10 @@ pub const CUTOVER: &[Gate] = &[
 pub const COMPLETION: &[Gate] = &[WindowPassed, PublicAtTarget, LegacyFenced, TargetOpen, ReverseHealthy, ReverseLag];
 
 /// What must hold before the first fence of a rollback closes: a rollback that cannot end must not begin.
-pub const ROLLBACK: &[Gate] = &[NoBypass, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+pub const ROLLBACK: &[Gate] = &[NoBypass, FenceReversible, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
 
 /// What is told from the first look on, though nothing waits for it before the cutover.
-pub const FOREWARNED: &[Gate] = &[NoBypass, IdHeadroom];
+pub const FOREWARNED: &[Gate] = &[NoBypass, CanariesReady, FenceReversible, IdHeadroom];
 
 /// Judgements as they are published.
 pub fn report(judged: &[(Gate, Standing)]) -> Vec<GateReport> {
@@ -262,7 +277,10 @@ impl Gate {
         match self {
             DatabasesReachable => databases::reachable(scene),
             ControllerPrivileged => databases::controller_privileged(scene),
+            LegacyLogReadable => binlog::legacy_log_readable(scene),
             NoBypass => databases::no_bypass(scene),
+            CanariesReady => databases::canaries_ready(scene),
+            FenceReversible => databases::fence_reversible(scene),
             IdHeadroom => databases::id_headroom(scene),
             IdSpaceClear => databases::id_space_clear(scene),
             ServicesReadable => services_readable(scene),

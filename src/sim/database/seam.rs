@@ -13,7 +13,8 @@ use super::structure;
 use crate::clock::Clock;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
 use crate::database::{
-    Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Receipt, Structure,
+    Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Receipt, Stride,
+    Structure,
 };
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
@@ -85,7 +86,7 @@ impl SimulatedDatabase {
                 let mut world = self.world();
                 match world.databases.side(self.side).availability {
                     Availability::Rebooting => {
-                        Err(Problem::Ambiguous { detail: "connection refused: the server restarts".to_owned() })
+                        Err(Problem::Unreachable { why: "connection refused: the server restarts".to_owned() })
                     }
                     Availability::Available => apply(&mut world, self.side),
                 }
@@ -193,7 +194,8 @@ fn receipt(world: &World, side: Side, open_transactions: u32) -> Option<Receipt>
     let declared = world.setting.migration.database(side);
     let database = world.databases.side(side);
     let views = database.account_views(open_transactions);
-    let shut = |account: &Account| views.iter().any(|view| view.account == *account && view.locked && view.connections == 0);
+    let shut =
+        |account: &Account| views.iter().any(|view| view.account == *account && view.lock.is_shut() && view.connections == 0);
     if !declared.application_accounts.iter().all(shut) {
         return None;
     }
@@ -220,13 +222,26 @@ fn inspection(world: &World, side: Side) -> Inspection {
     let bypasses = untrusted
         .map(|(account, privilege)| Bypass::Administrator { account: account.clone(), privilege: (*privilege).to_owned() })
         .collect();
-    Inspection { at: world.now(), missing_privileges: Vec::new(), bypasses }
+    Inspection { at: world.now(), missing_privileges: Vec::new(), bypasses, canaries: logins(world, side) }
+}
+
+/// What each canary's login meets: its account, locked or not, or nobody of that name. Every password here is right.
+fn logins(world: &World, side: Side) -> Vec<Knock> {
+    let (declared, database) = (world.setting.migration.database(side), world.databases.side(side));
+    let answer = |account: &Account| match database.accounts.iter().find(|known| known.account == *account) {
+        Some(known) if known.lock.is_shut() => KnockAnswer::Refused { code: "3118".to_owned() },
+        Some(_) => KnockAnswer::LetIn,
+        None => KnockAnswer::Inconclusive { why: "denied (1045): nobody here has that name".to_owned() },
+    };
+    let endpoint = format!("{}:{}", declared.host, declared.port);
+    let knock = |account: &Account| Knock { account: account.clone(), endpoint: endpoint.clone(), answer: answer(account) };
+    declared.canaries.iter().map(|canary| knock(&canary.account)).collect()
 }
 
 fn id_space(world: &World, side: Side) -> IdSpace {
     let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
     let counter = |table: &super::rows::Table| Counter { next: table.next_id(), highest: table.last_id(), maximum: u64::MAX };
-    IdSpace { counters: tables.map(|(name, table)| (name.clone(), counter(table))).collect() }
+    IdSpace { stride: Stride::default(), counters: tables.map(|(name, table)| (name.clone(), counter(table))).collect() }
 }
 
 impl Database for SimulatedDatabase {

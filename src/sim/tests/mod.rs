@@ -177,6 +177,7 @@ impl Play {
             format: "ROW".to_owned(),
             row_image: "FULL".to_owned(),
             checksum: "NONE".to_owned(),
+            form: crate::database::LogForm::Plain,
         };
         self.world.databases.target.come_up(settings);
         self.world.databases.target.retention_hours = Some(72);

@@ -23,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     no_system_account,
     credentials_are_named,
     canaries_are_of_declared_accounts,
+    closed_fences_are_tried,
     encrypted,
     declared_writes_are_inside,
     compared_tables_are_inside,
@@ -65,6 +66,17 @@ fn canaries_are_of_declared_accounts(migration: &Migration, findings: &mut Vec<F
                 Finding::new(Code::UndeclaredCanary, &path, found, accepted, advice)
             }));
         }
+    }
+}
+
+fn closed_fences_are_tried(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        findings.extend(when(database.canaries.is_empty(), || {
+            let found = "nobody tries the fence of this side once it is closed".to_owned();
+            let accepted = "the login of at least one of `applicationAccounts`";
+            let advice = "name the account, and where its user and password are found: only so is a refused write ever seen";
+            Finding::new(Code::NoCanary, &format!("{path}.canaries"), found, accepted, advice)
+        }));
     }
 }
 

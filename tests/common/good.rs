@@ -1,0 +1,22 @@
+//! What a look at a database shows where nothing is wrong.
+
+use bascule::database::{BinlogPosition, BinlogView, Inspection, LogForm};
+use jiff::Timestamp;
+
+/// Nobody could write round a fence, and the controller may do everything.
+pub fn inspection(now: Timestamp) -> Inspection {
+    Inspection { at: now, missing_privileges: Vec::new(), bypasses: Vec::new(), canaries: Vec::new() }
+}
+
+/// A binary log with everything that DMS asks for, or none.
+pub fn log(is_written: bool, is_kept: bool) -> BinlogView {
+    BinlogView {
+        enabled: is_written,
+        format: if is_written { "ROW" } else { "OFF" }.into(),
+        row_image: "FULL".into(),
+        checksum: if is_written { "NONE" } else { "CRC32" }.into(),
+        form: LogForm::Plain,
+        retention_hours: is_kept.then_some(72),
+        oldest: is_written.then(|| BinlogPosition { file: "mysql-bin.000001".into(), offset: 4 }),
+    }
+}
