@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bascule::aws::Meter;
 use bascule::clock::Clock;
 use bascule::database::Epoch;
+use bascule::engine::beats::Beats;
 use bascule::engine::inspect::Inspections;
 use bascule::engine::observe::{Eyes, look};
 use bascule::engine::surroundings::{Place, Surroundings};
@@ -154,7 +155,7 @@ fn decisions(migration: &Migration, sizes: Sizes) {
         let surroundings = Surroundings::new(Place::Sandbox { seed: 1, profile: FaultProfile::calm() }, Meter::deaf());
         let equipment = surroundings.equip(migration, &clock).await;
         let (legacy, target) = (Arc::clone(&equipment.legacy), Arc::clone(&equipment.target));
-        let inspections = Inspections::default();
+        let (inspections, beats) = (Inspections::default(), Beats::default());
         let eyes = Eyes {
             aws: &equipment.aws,
             legacy: &*legacy,
@@ -164,6 +165,7 @@ fn decisions(migration: &Migration, sizes: Sizes) {
             epoch: Epoch(1),
             glance: Duration::ZERO,
             inspections: &inspections,
+            beats: &beats,
         };
         (look(eyes, migration, &Facts::default()).await, clock.now())
     });

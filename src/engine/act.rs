@@ -7,12 +7,12 @@ use crate::controllers::binlog::{self, aws::Route};
 use crate::controllers::dns::{self, DnsAction};
 use crate::controllers::fence::FenceAction;
 use crate::controllers::redirect;
-use crate::controllers::replication::{self, ReplicationAction};
+use crate::controllers::replication::{self, ReplicationAction, StartType};
 use crate::database::Database;
 use crate::fault::{Fault, Problem};
 use crate::migration::facts::Fact;
 use crate::migration::plan::Action;
-use crate::names::Side;
+use crate::names::{Direction, Side};
 use crate::spec::Migration;
 
 /// The longest one action may take while both sides are closed, so that the pause overruns its budget by one call at most.
@@ -23,6 +23,9 @@ pub fn fact_before(action: &Action) -> Option<Fact> {
     match action {
         Action::Replication(ReplicationAction::ReloadTables { tables, .. }) => {
             Some(Fact::TablesReloaded { tables: tables.clone() })
+        }
+        Action::Replication(ReplicationAction::StartTask { direction: Direction::Reverse, how: StartType::Resume, .. }) => {
+            Some(Fact::ReverseResumed)
         }
         Action::Dns(DnsAction::Change { purpose, old, .. }) => {
             let old_ttl_seconds = old.iter().map(dns::RecordSet::ttl_seconds).max().unwrap_or(0);

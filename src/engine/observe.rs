@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
+use super::beats::{Beats, beat};
 use super::inspect::{Inspections, inspect};
 use crate::aws::{Aws, Freshness};
 use crate::clock::Clock;
@@ -16,9 +17,8 @@ use crate::controllers::replication::{self, ReplicationSighting};
 use crate::database::{BinlogView, Database, DatabaseView, Epoch};
 use crate::migration::facts::Facts;
 use crate::migration::ladder::Rung;
-use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
-use crate::names::{ChangeId, Side};
+use crate::names::ChangeId;
 use crate::parity::comparer::Comparer;
 use crate::sighting::Sighting;
 use crate::spec::{Migration, Phase};
@@ -68,11 +68,15 @@ pub struct Eyes<'a> {
     pub glance: Duration,
     /// What was read of both databases beforehand.
     pub inspections: &'a Inspections,
+    /// What earlier looks know of heartbeats under way.
+    pub beats: &'a Beats,
 }
 
 /// How fresh each room's answers have to be at a rung.
 struct Wanted {
     replication: Freshness,
+    /// How the two tasks are set up.
+    papers: Freshness,
     binlog: Freshness,
     names: Freshness,
     front: Freshness,
@@ -85,7 +89,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
     let quiet = Freshness::UpTo(SELDOM);
     if facts.writes_are_paused() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
-        return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
+        return Wanted { replication: hurried, papers: quiet, binlog: quiet, names: hurried, front: quiet };
     }
     let binlog = match rung.posture().binlog {
         BinlogWish::InEffect if !migration.spec.binlog.maintenance_window.is_open(now) => Freshness::UpTo(A_MINUTE),
@@ -104,15 +108,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
         _ => Freshness::Now,
     };
     let replication = if reached { Freshness::UpTo(SHARED_LISTING) } else { Freshness::Now };
-    Wanted { replication, binlog, names, front }
-}
-
-/// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
-const fn beating_side(facts: &Facts) -> Option<Side> {
-    match (flow(facts.rung), facts.writes_are_paused()) {
-        (Some(direction), false) => Some(direction.source()),
-        (Some(_), true) | (None, _) => None,
-    }
+    Wanted { replication, papers: Freshness::UpTo(glance), binlog, names, front }
 }
 
 /// Looks.
@@ -123,13 +119,15 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let awaited = awaited_change(facts);
     // Boxed, because a look is one of many futures inside its caller's.
     let databases = Box::pin(async {
-        beat(eyes, migration, facts).await;
+        let sent = beat(eyes, migration, facts).await;
         let views = async { tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target)) };
-        tokio::join!(views, Box::pin(inspect(eyes, migration, facts)))
+        let (views, inspections) = tokio::join!(views, Box::pin(inspect(eyes, migration, facts)));
+        (sent, views, inspections)
     });
-    let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
-        ReplicationSighting::unknown(migration, why)
-    });
+    let replication =
+        within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication, wanted.papers), |why| {
+            ReplicationSighting::unknown(migration, why)
+        });
     let names =
         within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
     let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
@@ -139,11 +137,13 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
         binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()),
         BinlogSighting::unknown,
     );
-    let (replication, names, front, mut binlog, ((legacy, target), (inspections, id_spaces))) =
+    let (replication, names, front, mut binlog, (sent, (legacy, target), (inspections, id_spaces))) =
         tokio::join!(replication, names, front, binlog, databases);
+    let crossing = eyes.beats.note((migration, facts), sent, (&legacy, &target));
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     let comparison = eyes.comparer.comparison();
-    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison, inspections, id_spaces }
+    let (dns, redirect) = (names, front);
+    Observation { at, replication, binlog, dns, redirect, legacy, target, crossing, comparison, inspections, id_spaces }
 }
 
 /// The target's own word on its binary log comes with the look at the target, which runs beside this.
@@ -155,18 +155,6 @@ fn in_effect_later() -> Sighting<BinlogView> {
 fn awaited_change(facts: &Facts) -> Option<ChangeId> {
     let open = facts.changes.values().filter(|change| change.in_sync_at.is_none());
     open.max_by_key(|change| change.submitted_at).and_then(|change| change.id.clone())
-}
-
-/// A missed heartbeat shows up as lag, which is what it is.
-async fn beat(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) {
-    let Some(side) = beating_side(facts).filter(|_| !migration.spec.paused) else { return };
-    let database = match side {
-        Side::Legacy => eyes.legacy,
-        Side::Target => eyes.target,
-    };
-    if let Err(fault) = database.beat(eyes.epoch).await {
-        tracing::debug!(%fault, "no heartbeat");
-    }
 }
 
 async fn look_at(clock: &Clock, database: &dyn Database) -> Sighting<DatabaseView> {

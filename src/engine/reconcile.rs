@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::act;
+use super::beats::Beats;
 use super::cadence::Cadence;
 use super::inspect::Inspections;
 use super::observe::{Eyes, look};
@@ -46,6 +47,7 @@ pub struct Reconciler {
     /// How often to look.
     pub cadence: Cadence,
     inspections: Inspections,
+    beats: Beats,
     epoch: Epoch,
     previous: Option<MigrationStatus>,
     unchanged: u32,
@@ -120,6 +122,7 @@ impl Reconciler {
             clock,
             cadence,
             inspections: Inspections::default(),
+            beats: Beats::default(),
             epoch: Epoch(0),
             previous: None,
             unchanged: 0,
@@ -187,6 +190,7 @@ impl Reconciler {
             epoch: self.epoch,
             glance: self.cadence.glance,
             inspections: &self.inspections,
+            beats: &self.beats,
         }
     }
 

@@ -9,6 +9,7 @@ use super::decide::may_compare;
 use super::facts::{Fact, MarkerPurpose, ParityFact};
 use super::gates::{self, Gate, Scene};
 use super::ladder::Rung;
+use super::reverse;
 use crate::clock::elapsed;
 use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
@@ -149,9 +150,9 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
         }
         Rung::Drain => notice_marker(scene, MarkerPurpose::Drain, &mut facts),
         Rung::Arm => notice_reverse_start(scene, &mut facts),
-        Rung::Open => notice_reverse_running(scene, &mut facts),
+        Rung::Open => notice_reverse(scene, &mut facts),
         Rung::Flip | Rung::Observing => {
-            notice_reverse_running(scene, &mut facts);
+            notice_reverse(scene, &mut facts);
             notice_marker(scene, MarkerPurpose::ReverseProof, &mut facts);
         }
         Rung::RollbackFence => notice_fence(scene, Side::Target, &mut facts),
@@ -273,11 +274,12 @@ fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     }
 }
 
-fn notice_reverse_running(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+fn notice_reverse(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     let running = scene.seen.replication.reverse.present().is_some_and(|task| task.status == TaskStatus::Running);
     if running && scene.facts.reverse_started.is_none() {
         facts.push(Fact::ReverseStarted);
     }
+    reverse::notice(scene, facts);
 }
 
 fn rollback_may_begin(scene: &Scene<'_>) -> bool {

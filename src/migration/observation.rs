@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::crossing::Crossing;
 use crate::controllers::binlog::BinlogSighting;
 use crate::controllers::dns::DnsSighting;
 use crate::controllers::redirect::RedirectSighting;
@@ -28,6 +29,8 @@ pub struct Observation {
     pub legacy: Sighting<DatabaseView>,
     /// The target database.
     pub target: Sighting<DatabaseView>,
+    /// What is known of the heartbeats of the stream that flows at this rung.
+    pub crossing: Crossing,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
     /// Who could write round a fence there, and what the controller may not do: on both sides.

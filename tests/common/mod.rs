@@ -1,5 +1,6 @@
 //! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
 
+mod heartbeats;
 pub mod snapshot;
 mod spec;
 pub mod story;

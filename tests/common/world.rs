@@ -24,6 +24,8 @@ use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
 
+use super::heartbeats::crossing;
+
 /// What one account can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Door {
@@ -439,6 +441,7 @@ impl World {
             redirect: self.front(migration),
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
+            crossing: crossing(self, facts, now),
             comparison: Comparison::default(),
             inspections: BothSides {
                 legacy: self.asked(Side::Legacy, |_| inspection(now)),
@@ -656,6 +659,7 @@ impl SmallTask {
             full_load_percent: 100,
             tables_errored: 0,
             tables_loading: 0,
+            drift: Sighting::Present(Vec::new()),
         }
     }
 }

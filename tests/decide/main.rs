@@ -8,6 +8,7 @@ mod approvals;
 mod gates;
 mod ladder;
 mod moves;
+mod reverse;
 mod safety;
 mod status;
 mod total;

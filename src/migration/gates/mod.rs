@@ -171,6 +171,7 @@ pub const CUTOVER: &[Gate] = &[
     FullLoadDone,
     ForwardTablesHealthy,
     ParityFresh,
+    DmsValidation,
     ForwardLag,
 ];
 
