@@ -86,6 +86,7 @@ async fn counted_by_query(signal: &SqlSignal, probe: &Probe<'_>) -> Result<Count
 const fn code(problem: &Problem) -> Code {
     match problem {
         Problem::Ambiguous { .. } | Problem::Throttled { .. } | Problem::WrongState { .. } => Code::TimedOut,
+        Problem::Unreachable { .. } => Code::Unreachable,
         Problem::Denied { .. } => Code::CredentialsRefused,
         Problem::AlreadyExists { .. }
         | Problem::NotFound { .. }

@@ -1,6 +1,6 @@
 //! `bascule plan`: what the next pass would do, which gates hold, and the digest that approvals have to name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::engine::cadence::Cadence;
 use crate::engine::reconcile::{Reconciler, Wish};
 use crate::engine::surroundings::{Place, Surroundings};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::migration::approvals::cutover_digest;
 use crate::migration::plan::{Plan, Standing};
 use crate::names::PlanDigest;
@@ -98,7 +98,7 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     let path = args.state.join(format!("{}.journal", migration.name()));
     // Planning must leave no trace, so a journal that does not exist is not made.
     let journal = if !args.sandbox && path.exists() {
-        Journal::open(&path, migration.name(), clock.now()).map_err(|error| exit::chain(&error))?
+        Journal::read(&path, migration.name()).map_err(|error| advice(&error, &args.file))?
     } else {
         Journal::in_memory(migration.name()).map_err(|error| exit::chain(&error))?
     };
@@ -110,6 +110,19 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     let reconciler = Reconciler::planning(equipment, journal, clock, Cadence::production());
     let wish = Wish { migration: Arc::new(migration.clone()), generation, refused: None };
     Ok(reconciler.plan(&wish).await.0)
+}
+
+/// What is wrong with the journal; a controller that has it open is not in the way, but the one to ask.
+fn advice(error: &JournalError, file: &Path) -> String {
+    match error {
+        JournalError::Locked { path } => format!(
+            "{} is in use by a running bascule, which knows best what it does next: ask it with \
+             `bascule plan {} --server http://127.0.0.1:8080`, or wherever it was told to --listen",
+            path.display(),
+            file.display()
+        ),
+        other => exit::chain(other),
+    }
 }
 
 /// The plan in words.

@@ -31,6 +31,13 @@ pub use structure::Structure;
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
+impl Epoch {
+    /// Whether a controller took it: 0 is nobody's, and whoever has it only observes.
+    pub const fn is_taken(self) -> bool {
+        self.0 > 0
+    }
+}
+
 /// A place in a server's binary log. Ordered by file, then by offset; files of one server sort by their number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct BinlogPosition {

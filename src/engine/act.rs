@@ -9,11 +9,12 @@ use crate::controllers::fence::FenceAction;
 use crate::controllers::hooks::HookAction;
 use crate::controllers::hooks::call::{Desk, call};
 use crate::controllers::redirect;
-use crate::controllers::replication::{self, ReplicationAction};
+use crate::controllers::replication::{self, ReplicationAction, StartType};
 use crate::fault::{Fault, Problem};
 use crate::migration::approvals::cutover_digest;
 use crate::migration::facts::Fact;
 use crate::migration::plan::Action;
+use crate::names::Direction;
 use crate::spec::Migration;
 
 /// The longest one action may take while both sides are closed, so that the pause overruns its budget by one call at most.
@@ -24,6 +25,9 @@ pub fn fact_before(action: &Action) -> Option<Fact> {
     match action {
         Action::Replication(ReplicationAction::ReloadTables { tables, .. }) => {
             Some(Fact::TablesReloaded { tables: tables.clone() })
+        }
+        Action::Replication(ReplicationAction::StartTask { direction: Direction::Reverse, how: StartType::Resume, .. }) => {
+            Some(Fact::ReverseResumed)
         }
         Action::Dns(DnsAction::Change { purpose, old, .. }) => {
             let old_ttl_seconds = old.iter().map(dns::RecordSet::ttl_seconds).max().unwrap_or(0);

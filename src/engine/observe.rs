@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
+use super::beats::{Beats, beat};
 use super::inspect::{Inspections, inspect};
 use super::surroundings::Equipment;
 use crate::aws::Freshness;
@@ -18,7 +19,6 @@ use crate::controllers::replication::{self, ReplicationSighting};
 use crate::database::{BinlogView, DatabaseView, Epoch};
 use crate::migration::facts::Facts;
 use crate::migration::ladder::Rung;
-use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
 use crate::names::{ChangeId, Side};
 use crate::sighting::Sighting;
@@ -63,11 +63,15 @@ pub struct Eyes<'a> {
     pub glance: Duration,
     /// What was read of both databases beforehand.
     pub inspections: &'a Inspections,
+    /// What earlier looks know of heartbeats under way.
+    pub beats: &'a Beats,
 }
 
 /// How fresh each room's answers have to be at a rung.
 struct Wanted {
     replication: Freshness,
+    /// How the two tasks are set up.
+    papers: Freshness,
     binlog: Freshness,
     names: Freshness,
     front: Freshness,
@@ -80,7 +84,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
     let quiet = Freshness::UpTo(SELDOM);
     if facts.writes_are_paused() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
-        return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
+        return Wanted { replication: hurried, papers: quiet, binlog: quiet, names: hurried, front: quiet };
     }
     let binlog = match rung.posture().binlog {
         BinlogWish::InEffect if !migration.spec.binlog.maintenance_window.is_open(now) => Freshness::UpTo(A_MINUTE),
@@ -99,15 +103,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
         _ => Freshness::Now,
     };
     let replication = if reached { Freshness::UpTo(SHARED_LISTING) } else { Freshness::Now };
-    Wanted { replication, binlog, names, front }
-}
-
-/// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
-const fn beating_side(facts: &Facts) -> Option<Side> {
-    match (flow(facts.rung), facts.writes_are_paused()) {
-        (Some(direction), false) => Some(direction.source()),
-        (Some(_), true) | (None, _) => None,
-    }
+    Wanted { replication, papers: Freshness::UpTo(glance), binlog, names, front }
 }
 
 /// Looks.
@@ -121,14 +117,17 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     }
     // Boxed, because a look is one of many futures inside its caller's.
     let databases = Box::pin(async {
-        beat(eyes, migration, facts).await;
+        let sent = beat(eyes, migration, facts).await;
         let views = async { tokio::join!(look_at(eyes, Side::Legacy), look_at(eyes, Side::Target)) };
-        tokio::join!(views, Box::pin(inspect(eyes, migration, facts)))
+        let (views, inspections) = tokio::join!(views, Box::pin(inspect(eyes, migration, facts)));
+        (sent, views, inspections)
     });
-    let replication =
-        within(eyes.clock, limit, replication::aws::observe(&eyes.equipment.aws, migration, wanted.replication), |why| {
-            ReplicationSighting::unknown(migration, why)
-        });
+    let replication = within(
+        eyes.clock,
+        limit,
+        replication::aws::observe(&eyes.equipment.aws, migration, wanted.replication, wanted.papers),
+        |why| ReplicationSighting::unknown(migration, why),
+    );
     let names = within(
         eyes.clock,
         limit,
@@ -147,8 +146,9 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
         binlog::aws::observe(&eyes.equipment.aws, migration, wanted.binlog, in_effect_later()),
         BinlogSighting::unknown,
     );
-    let (replication, names, front, mut binlog, ((legacy, target), (inspections, id_spaces))) =
+    let (replication, names, front, mut binlog, (sent, (legacy, target), (inspections, id_spaces))) =
         tokio::join!(replication, names, front, binlog, databases);
+    let crossing = eyes.beats.note((migration, facts), sent, (&legacy, &target));
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     let (comparison, checks) = (eyes.equipment.comparer.comparison(), eyes.equipment.checker.board());
     Observation {
@@ -159,6 +159,7 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
         redirect: front,
         legacy,
         target,
+        crossing,
         comparison,
         checks,
         inspections,
@@ -194,14 +195,6 @@ fn in_effect_later() -> Sighting<BinlogView> {
 fn awaited_change(facts: &Facts) -> Option<ChangeId> {
     let open = facts.changes.values().filter(|change| change.in_sync_at.is_none());
     open.max_by_key(|change| change.submitted_at).and_then(|change| change.id.clone())
-}
-
-/// A missed heartbeat shows up as lag, which is what it is.
-async fn beat(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) {
-    let Some(side) = beating_side(facts).filter(|_| !migration.spec.paused) else { return };
-    if let Err(fault) = eyes.equipment.database(side).beat(eyes.epoch).await {
-        tracing::debug!(%fault, "no heartbeat");
-    }
 }
 
 async fn look_at(eyes: Eyes<'_>, side: Side) -> Sighting<DatabaseView> {

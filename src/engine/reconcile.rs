@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::select;
 
 use super::act;
+use super::beats::Beats;
 use super::cadence::Cadence;
 use super::inspect::Inspections;
 use super::observe::{Eyes, look};
@@ -41,6 +42,7 @@ pub struct Reconciler {
     /// How often to look.
     pub cadence: Cadence,
     inspections: Inspections,
+    beats: Beats,
     epoch: Epoch,
     previous: Option<MigrationStatus>,
     unchanged: u32,
@@ -90,8 +92,8 @@ impl Reconciler {
 
     /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
     pub fn planning(equipment: Equipment, journal: Arc<Journal>, clock: Clock, cadence: Cadence) -> Self {
-        let inspections = Inspections::default();
-        Self { equipment, journal, clock, cadence, inspections, epoch: Epoch(0), previous: None, unchanged: 0 }
+        let (inspections, beats) = (Inspections::default(), Beats::default());
+        Self { equipment, journal, clock, cadence, inspections, beats, epoch: Epoch(0), previous: None, unchanged: 0 }
     }
 
     /// Comes to its end when something does that goes on beside the passes, and never where nothing does.
@@ -152,8 +154,8 @@ impl Reconciler {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        let (clock, inspections) = (&self.clock, &self.inspections);
-        Eyes { equipment: &self.equipment, clock, epoch: self.epoch, glance: self.cadence.glance, inspections }
+        let (clock, inspections, beats) = (&self.clock, &self.inspections, &self.beats);
+        Eyes { equipment: &self.equipment, clock, epoch: self.epoch, glance: self.cadence.glance, inspections, beats }
     }
 
     /// Decides, and makes every fact that the look shows durable before anything else is decided on it.

@@ -104,7 +104,11 @@ impl Metrics {
         registry.register("bascule_build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("bascule_migration_info", "Phase reached and rung stood on", self.standing.clone());
         registry.register("bascule_gate_open", "1 if the gate is open, 0 if not or unknown", self.gate_open.clone());
-        registry.register("bascule_replication_lag_seconds", "Age of the oldest heartbeat under way", self.lag.clone());
+        registry.register(
+            "bascule_replication_lag_seconds",
+            "Seconds that rows took at most, as proven last, or the age of an overdue heartbeat",
+            self.lag.clone(),
+        );
         registry.register(
             "bascule_write_pause_seconds",
             "Length of the present write pause, 0 without",

@@ -178,6 +178,13 @@ impl Journal {
         Ok(journal)
     }
 
+    /// What the journal at `path` says now, for whoever only asks: nothing is written there or beside it, and nothing can be.
+    pub fn read(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        let journal = Self::over(Disk::copy(path, migration)?, migration)?;
+        journal.close_for_good(JournalError::ReadOnly { path: path.to_owned(), detail: "it was only to be read".to_owned() });
+        Ok(journal)
+    }
+
     /// A journal that is gone when it is dropped: for rehearsals.
     pub fn in_memory(migration: &MigrationName) -> Result<Self, JournalError> {
         Self::over(Disk::in_memory(migration)?, migration)
@@ -187,11 +194,14 @@ impl Journal {
     /// whoever holds it only observes.
     pub fn observing(migration: &MigrationName, trouble: &JournalError) -> Result<Self, JournalError> {
         let journal = Self::in_memory(migration)?;
-        let mut state = journal.lock();
-        state.trouble = Some(trouble.clone());
-        state.closed = Closed::ForGood;
-        drop(state);
+        journal.close_for_good(trouble.clone());
         Ok(journal)
+    }
+
+    fn close_for_good(&self, trouble: JournalError) {
+        let mut state = self.lock();
+        state.trouble = Some(trouble);
+        state.closed = Closed::ForGood;
     }
 
     /// When the newest entry was written; `None` in an empty journal.

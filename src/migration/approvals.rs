@@ -1,5 +1,7 @@
 //! Approvals: distinct people, unexpired, naming this attempt and the plan they saw. A changed plan voids them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -28,13 +30,13 @@ pub fn cutover_digest(migration: &Migration) -> PlanDigest {
 
 /// Which approvals count, which do not and why.
 pub fn report(migration: &Migration, digest: PlanDigest, now: Timestamp) -> ApprovalReport {
-    let mut counted: Vec<String> = Vec::new();
+    let (mut counted, mut people) = (Vec::new(), BTreeSet::new());
     let mut refused = Vec::new();
     for approval in &migration.spec.approvals {
         match refusal(approval, migration, &digest, now) {
             Some(why) => refused.push(format!("{}: {why}", approval.by)),
-            None if counted.contains(&approval.by) => refused.push(format!("{}: counted already", approval.by)),
-            None => counted.push(approval.by.clone()),
+            None if people.insert(approval.person()) => counted.push(approval.by.clone()),
+            None => refused.push(format!("{}: counted already", approval.by)),
         }
     }
     ApprovalReport { required: migration.spec.cutover.approvals.required, counted, refused, plan_digest: digest }

@@ -19,6 +19,7 @@ use super::ladder::{Rung, TaskPosture};
 use super::moves;
 use super::observation::Observation;
 use super::plan::{Action, Pace, Plan, Standing};
+use super::reverse;
 use super::safety;
 use crate::clock::after;
 use crate::controllers::binlog;
@@ -112,7 +113,7 @@ fn replication(scene: &Scene<'_>) -> Steps<Action> {
         reverse: task_wish(scene, posture.reverse, Direction::Reverse),
         reloads: reloads(scene),
     };
-    replication::plan(&wish, &scene.seen.replication, scene.migration).widen(Action::Replication)
+    reverse::hold(replication::plan(&wish, &scene.seen.replication, scene.migration).widen(Action::Replication), scene)
 }
 
 fn task_wish(scene: &Scene<'_>, posture: TaskPosture, direction: Direction) -> TaskWish {
@@ -448,14 +449,15 @@ fn goes_on_beside(wait: &Wait) -> bool {
     matches!(wait.reason.0.as_str(), NEXT_COMPARISON | COMPARISON_UNDER_WAY)
 }
 
-/// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, or this look's own
-/// heartbeat has had time to cross.
+/// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, this look's own heartbeat
+/// has had time to cross, or a resumed stream has stayed up.
 fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Option<Timestamp> {
     let mut times: Vec<Timestamp> = steps.waiting.iter().filter_map(|wait| wait.until).collect();
     if heartbeat_is_awaited(scene, steps, judged) {
         let most = gates::max_lag(scene.migration, moves::flow(scene.facts.rung).unwrap_or(Direction::Forward));
         times.push(after(scene.now, (most / 4).clamp(Duration::from_secs(1), Duration::from_secs(10))));
     }
+    times.extend(reverse::stays_up_at(scene));
     if let Some(change) = scene.facts.changes.get(&dns::DnsPurpose::LowerTtl) {
         times.extend(change.in_sync_at.map(|at| after(at, Duration::from_secs(change.old_ttl_seconds))));
     }
@@ -477,5 +479,17 @@ fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judg
     let missing = wants_more(scene)
         && closed(judged).any(is_lag)
         && closed(judged).filter(|gate| !is_lag(*gate) && !is_hook(*gate)).all(|gate| for_later(gate) && asked);
-    asked || missing
+    asked || missing || may_still_prove(scene)
+}
+
+/// Whether a heartbeat is under way that may still prove how little the stream lags, where nothing young enough does. Once it is
+/// overdue, the stream is behind, and hurrying proves nothing.
+fn may_still_prove(scene: &Scene<'_>) -> bool {
+    moves::flow(scene.facts.rung).is_some_and(|direction| {
+        let gate = match direction {
+            Direction::Forward => Gate::ForwardLag,
+            Direction::Reverse => Gate::ReverseLag,
+        };
+        !gate.judge(scene).is_open() && scene.seen.crossing.is_undecided(gates::max_lag(scene.migration, direction))
+    })
 }

@@ -1,16 +1,20 @@
 //! Status, derived last: `derive(spec, facts, observation, plan, previous, now)`. Pure, and nothing reads it back.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::approvals;
+use super::crossing::Lag;
 use super::decide::wants_more;
 use super::facts::Latch;
-use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now, max_lag};
+use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now};
 use super::hooks;
 use super::ladder::{Posture, Rung};
 use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
+use super::reverse;
 use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
 use crate::checks::outcome::Verdict as Found;
 use crate::checks::report::{CheckReport, report};
@@ -21,6 +25,7 @@ use crate::controllers::replication::TableState;
 use crate::names::{Direction, PlanDigest, Side};
 use crate::sighting::Sighting;
 use crate::spec::Phase;
+use crate::spec::period::spoken;
 
 /// What the engine knows beside the scene.
 #[derive(Debug, Clone)]
@@ -115,11 +120,22 @@ fn task_report(scene: &Scene<'_>, direction: Direction) -> TaskReport {
     let errored_tables = scene.seen.replication.tables(direction).present().into_iter().flatten();
     TaskReport {
         task,
-        lag_seconds: lag_now(scene, direction).filter(|_| flow(scene.facts.rung) == Some(direction)).map(|lag| lag.as_secs_f64()),
+        lag_seconds: lag_seconds(scene, direction),
         errored_tables: errored_tables
             .filter(|statistic| statistic.state == TableState::Error)
             .map(|statistic| statistic.table.to_string())
             .collect(),
+    }
+}
+
+fn lag_seconds(scene: &Scene<'_>, direction: Direction) -> Option<f64> {
+    if flow(scene.facts.rung) != Some(direction) {
+        return None;
+    }
+    match lag_now(scene, direction) {
+        Lag::Within { at_most, .. } => Some(at_most.as_secs_f64()),
+        Lag::Behind { by } => Some(by.as_secs_f64()),
+        Lag::Unproven => None,
     }
 }
 
@@ -159,14 +175,12 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         .filter(|(_, standing)| !standing.is_open())
         .map(|(gate, standing)| format!("{}: {}", gate.name(), standing.text()))
         .collect();
-    let lag = lag_now(scene, Direction::Reverse);
-    match lag {
-        Some(lag) if lag > max_lag(scene.migration, Direction::Reverse) => {
-            closed.push(format!("ReverseLag: the newest heartbeat across is {} s behind", lag.as_secs()));
-        }
-        Some(_) => {}
-        None => closed.push("ReverseLag: no heartbeat has crossed yet".into()),
+    match lag_now(scene, Direction::Reverse) {
+        Lag::Within { .. } => {}
+        Lag::Behind { by } => closed.push(format!("ReverseLag: legacy is {} behind or more", spoken(whole_seconds(by)))),
+        Lag::Unproven => closed.push("ReverseLag: no fresh heartbeat has crossed yet".into()),
     }
+    closed.extend(reverse::dead(scene).map(|why| format!("{}: {why}", reverse::DEAD)));
     if let Some(why) = &facts.rollback_abandoned {
         closed.push(format!("the last rollback was given up: {why}"));
     }
@@ -343,17 +357,25 @@ fn replicated(scene: &Scene<'_>) -> Verdict {
         return verdict(kind, ConditionStatus::False, "NoStream", "no rows are meant to flow at this rung");
     };
     match lag_now(scene, direction) {
-        Some(lag) if lag <= max_lag(scene.migration, direction) => verdict(
+        Lag::Within { at_most, proven_at } => verdict(
             kind,
             ConditionStatus::True,
             "WithinMaxLag",
-            format!("{direction} replication is at most {} s behind", lag.as_secs()),
+            format!("{direction} replication was at most {} behind at {proven_at:.0}, nothing is overdue since", spoken(at_most)),
         ),
-        Some(lag) => {
-            verdict(kind, ConditionStatus::False, "Lagging", format!("{direction} replication is {} s behind", lag.as_secs()))
+        Lag::Behind { by } => {
+            let message = format!("{direction} replication is {} behind or more", spoken(whole_seconds(by)));
+            verdict(kind, ConditionStatus::False, "Lagging", message)
         }
-        None => verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no heartbeat has crossed {direction} yet")),
+        Lag::Unproven => {
+            verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no fresh heartbeat has crossed {direction} yet"))
+        }
     }
+}
+
+/// What was measured with the pace of looks is not known to the millisecond.
+const fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs())
 }
 
 fn consistent(scene: &Scene<'_>) -> Verdict {

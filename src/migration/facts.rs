@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
+use super::reverse::Tries;
 use crate::controllers::dns::DnsPurpose;
 use crate::controllers::hooks::{HookAnswer, HookRecords, listed};
 use crate::database::BinlogPosition;
@@ -136,6 +137,10 @@ pub enum Fact {
     PointOfNoReturn,
     /// The reverse task was seen running from its recorded position; from now on it is only ever resumed.
     ReverseStarted,
+    /// The reverse task was down and is about to be resumed: durable before the call, so that no try goes uncounted.
+    ReverseResumed,
+    /// A resumed reverse task has stayed up, with heartbeats crossing: its tries are forgotten.
+    ReverseRecovered,
     /// The pause of writes ended: the side that was to open was seen open.
     WritesOpened {
         /// Which side.
@@ -285,6 +290,8 @@ pub struct Facts {
     pub point_of_no_return: Option<Timestamp>,
     /// When the reverse task was first seen running in this attempt.
     pub reverse_started: Option<Timestamp>,
+    /// Resumes of the reverse task since it was well last; `None` while it needs none.
+    pub reverse_tries: Option<Tries>,
     /// Whether the target was ever opened to the application, in any attempt: from then on its rows are not replaceable.
     pub target_opened: Option<Timestamp>,
     /// When the present pause of writes began, if one is on: at the first fence, until a side is seen open again.
@@ -316,6 +323,7 @@ impl Default for Facts {
             reverse_start: None,
             point_of_no_return: None,
             reverse_started: None,
+            reverse_tries: None,
             target_opened: None,
             pause_began: None,
             latch: Latch::Free,
@@ -400,6 +408,11 @@ impl Facts {
             Fact::ReverseStarted => {
                 self.reverse_started.get_or_insert(at);
             }
+            Fact::ReverseResumed => {
+                let count = self.reverse_tries.map_or(0, |tries| tries.count).saturating_add(1);
+                self.reverse_tries = Some(Tries { count, last_at: at });
+            }
+            Fact::ReverseRecovered => self.reverse_tries = None,
             Fact::WritesOpened { .. } => self.pause_began = None,
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
             Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
@@ -489,6 +502,8 @@ impl std::fmt::Display for Fact {
             Self::ReverseStartRecorded { position } => write!(f, "record {position} as the start of reverse replication"),
             Self::PointOfNoReturn => f.write_str("pass the point of no return"),
             Self::ReverseStarted => f.write_str("reverse replication runs from its recorded position"),
+            Self::ReverseResumed => f.write_str("count a resume of the reverse task"),
+            Self::ReverseRecovered => f.write_str("the reverse task has stayed up"),
             Self::WritesOpened { side } => write!(f, "the pause of writes is over: the {side} side takes them"),
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),

@@ -1,6 +1,7 @@
 //! The mind, pure: posture ladder, gates, `decide`, safety, status. No I/O, no async, no clock.
 
 pub mod approvals;
+pub mod crossing;
 pub mod decide;
 pub mod derive;
 pub mod facts;
@@ -12,5 +13,6 @@ pub mod moves;
 pub mod observation;
 pub mod plan;
 pub mod purge;
+pub mod reverse;
 pub mod safety;
 pub mod status;

@@ -10,6 +10,7 @@ use super::facts::{Fact, MarkerPurpose, ParityFact};
 use super::gates::{self, Gate, Scene};
 use super::hooks;
 use super::ladder::Rung;
+use super::reverse;
 use crate::clock::elapsed;
 use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
@@ -154,9 +155,9 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
         }
         Rung::Drain => notice_marker(scene, MarkerPurpose::Drain, &mut facts),
         Rung::Arm => notice_reverse_start(scene, &mut facts),
-        Rung::Open => notice_reverse_running(scene, &mut facts),
+        Rung::Open => notice_reverse(scene, &mut facts),
         Rung::Flip | Rung::Observing => {
-            notice_reverse_running(scene, &mut facts);
+            notice_reverse(scene, &mut facts);
             notice_marker(scene, MarkerPurpose::ReverseProof, &mut facts);
         }
         Rung::RollbackFence => notice_fence(scene, Side::Target, &mut facts),
@@ -278,11 +279,12 @@ fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     }
 }
 
-fn notice_reverse_running(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+fn notice_reverse(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     let running = scene.seen.replication.reverse.present().is_some_and(|task| task.status == TaskStatus::Running);
     if running && scene.facts.reverse_started.is_none() {
         facts.push(Fact::ReverseStarted);
     }
+    reverse::notice(scene, facts);
 }
 
 fn rollback_may_begin(scene: &Scene<'_>) -> bool {

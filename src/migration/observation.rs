@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::crossing::Crossing;
 use crate::checks::board::Board;
 use crate::controllers::binlog::BinlogSighting;
 use crate::controllers::dns::DnsSighting;
@@ -29,6 +30,8 @@ pub struct Observation {
     pub legacy: Sighting<DatabaseView>,
     /// The target database.
     pub target: Sighting<DatabaseView>,
+    /// What is known of the heartbeats of the stream that flows at this rung.
+    pub crossing: Crossing,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
     /// How the declared checks stand.

@@ -106,7 +106,8 @@ pub enum RollbackLimit {
 pub struct TaskReport {
     /// DMS's status of the task, `absent` or `unknown`.
     pub task: String,
-    /// Age in seconds of the oldest heartbeat that has not arrived; `None` while nothing is measured.
+    /// Seconds that rows took at most when it was proven last; the age of a heartbeat that is overdue, or came too late. `None`
+    /// while nothing is proven.
     pub lag_seconds: Option<f64>,
     /// Tables in error.
     pub errored_tables: Vec<String>,

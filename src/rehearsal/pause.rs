@@ -43,6 +43,8 @@ pub struct PauseStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Step {
+    /// Nobody wrote, though everybody could.
+    Quiet,
     /// Shutting writers out.
     Fence,
     /// Waiting until replication has applied everything.
@@ -61,6 +63,7 @@ impl Step {
     /// For people.
     pub const fn words(self) -> &'static str {
         match self {
+            Self::Quiet => "quiet before",
             Self::Fence => "fence",
             Self::Drain => "drain",
             Self::Arm => "arm",
@@ -86,10 +89,18 @@ fn begins(event: &Event) -> Option<Step> {
     }
 }
 
+/// The try that led to a yes at `to`: what an earlier one had come to before it was given up is none of its steps.
+fn last_try(entries: &[Entry], to: Timestamp) -> &[Entry] {
+    let until = entries.iter().rposition(|entry| entry.at <= to).map_or(0, |last| last + 1);
+    let entries = &entries[..until];
+    let began = entries.iter().rposition(|entry| begins(&entry.event) == Some(Step::Fence));
+    &entries[began.unwrap_or(0)..]
+}
+
 /// Takes the pause between the last yes (`from`) and the first (`to`) apart.
 pub fn split(entries: &[Entry], towards: Side, from: Timestamp, to: Timestamp) -> PauseSplit {
     let mut steps: Vec<PauseStep> = Vec::new();
-    let mut step = Step::Fence;
+    let mut step = Step::Quiet;
     let mut since = from;
     let mut end = |step: Step, since: Timestamp, until: Timestamp| {
         let seconds = elapsed(since, until).as_secs_f64();
@@ -98,7 +109,7 @@ pub fn split(entries: &[Entry], towards: Side, from: Timestamp, to: Timestamp) -
             None => steps.push(PauseStep { step, seconds }),
         }
     };
-    for entry in entries.iter().filter(|entry| entry.at <= to) {
+    for entry in last_try(entries, to) {
         let Some(next) = begins(&entry.event) else { continue };
         if entry.at > since {
             end(step, since, entry.at);
@@ -208,5 +219,23 @@ mod tests {
         ];
         let own = own(&entries, Side::Target, at(100), at(1_000));
         assert_eq!(own, Duration::from_millis(10 + 20 + 5 + 7));
+    }
+
+    #[test]
+    fn a_try_that_was_given_up_before_is_no_part_of_the_pause() {
+        let rungs = [
+            (10, Rung::Fence),
+            (20, Rung::Drain),
+            (60, Rung::Aborted),
+            (600, Rung::Fence),
+            (650, Rung::Drain),
+            (700, Rung::Arm),
+            (750, Rung::Open),
+        ];
+        let entries: Vec<Entry> = rungs.map(|(at, rung)| entry(at, Fact::Entered { rung })).into();
+        let split = split(&entries, Side::Target, at(550), at(800));
+        let steps: Vec<(Step, f64)> = split.steps.iter().map(|step| (step.step, step.seconds)).collect();
+        let each = [Step::Quiet, Step::Fence, Step::Drain, Step::Arm, Step::Open];
+        assert_eq!(steps, each.map(|step| (step, 0.05)));
     }
 }

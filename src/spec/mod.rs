@@ -393,6 +393,13 @@ pub struct Approval {
     pub plan_digest: PlanDigest,
 }
 
+impl Approval {
+    /// Who that is, however the name is written: capitals and blanks around it make nobody a second person.
+    pub fn person(&self) -> String {
+        self.by.trim().to_lowercase()
+    }
+}
+
 impl Migration {
     /// The migration's name.
     pub const fn name(&self) -> &MigrationName {

@@ -31,6 +31,7 @@ use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::good::{inspection, log};
+use super::heartbeats::crossing;
 
 /// What one account can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -465,6 +466,7 @@ impl World {
             redirect: self.front(migration),
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
+            crossing: crossing(self, facts, now),
             comparison: Comparison::default(),
             checks: self.checks(migration, now),
             inspections: BothSides {
@@ -702,6 +704,7 @@ impl SmallTask {
             full_load_percent: 100,
             tables_errored: 0,
             tables_loading: 0,
+            drift: Sighting::Present(Vec::new()),
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use bascule::migration::facts::Fact;
+use bascule::migration::ladder::Rung;
 
 use crate::fixture::{Daemon, Home, PAYMENTS, at_phase, named};
 
@@ -97,6 +100,52 @@ fn plan_exits_with_1_when_it_cannot_plan_and_with_64_when_it_is_used_wrongly() {
     let output = bascule(&["plan", "no-such-file.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no-such-file.yaml cannot be read"), "{}", stderr(&output));
+}
+
+/// Every file of the state directory with what is in it.
+fn state_of(home: &Home) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(home.state()).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = files.map(|file| (file.clone(), fs::read(&file).expect("a readable file"))).collect();
+    files.sort();
+    files
+}
+
+/// `plan` of the real thing, in an account and with databases that nobody answers for.
+fn plan_for_real(home: &Home) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.arg("plan").arg(home.file("payments.yaml")).arg("--state").arg(home.state());
+    command.env("AWS_ENDPOINT_URL", nobody()).env("AWS_ACCESS_KEY_ID", "nobody").env("AWS_SECRET_ACCESS_KEY", "nothing");
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("PAYMENTS_LEGACY_USER").env_remove("PAYMENTS_TARGET_USER");
+    command.env_remove("BASCULE_SERVER").output().expect("it runs")
+}
+
+#[test]
+fn plan_reads_a_real_journal_and_leaves_no_trace_in_it() {
+    let home = Home::with(&at_phase("Replicating"));
+    let journal = home.journal("payments");
+    let now = "2026-03-02T09:00:00Z".parse().expect("a time");
+    let rungs = [Rung::Preflight, Rung::Prepared, Rung::Replicating].map(|rung| Fact::Entered { rung });
+    for fact in [Fact::AttemptBegun { attempt: 1 }].into_iter().chain(rungs) {
+        journal.record(now, 1, fact).expect("a fact");
+    }
+    drop(journal);
+    let before = state_of(&home);
+    let output = plan_for_real(&home);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("payments at Replicating; Replicating is asked for\n"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("  unknown  "), "nobody answered: {}", stdout(&output));
+    assert_eq!(state_of(&home), before);
+}
+
+#[test]
+fn plan_beside_a_running_daemon_names_the_one_to_ask_and_not_the_one_to_stop() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let output = plan_for_real(&home);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    let said = stderr(&output);
+    assert!(said.contains("--server") && said.contains("bascule plan") && !said.contains("stop"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
 use bascule::checks::outcome::CheckKind;
+use bascule::controllers::dns::{self, DnsWish, RecordSet};
 use bascule::controllers::hooks::{HookAnswer, HookRecords};
+use bascule::controllers::replication::{TableState, TableStatistic, ValidationState};
 use bascule::database::receipt::{Knock, KnockAnswer};
 use bascule::database::{AccountLock, Bypass, IdSpace, LogForm, Stride};
 use bascule::migration::decide::{decide, may_compare};
@@ -15,11 +17,12 @@ use bascule::parity::report::{Report, TableReport, Verdict};
 use bascule::sighting::Sighting;
 use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::common::Story;
 use super::common::hooks::hooks;
 use super::common::snapshot::assert_kept;
-use super::common::world::{Blind, Door, Log, Status, target};
+use super::common::world::{Blind, Door, Log, Status, table, target};
 
 /// What turns a gate.
 type Turn = fn(&mut Story);
@@ -306,6 +309,29 @@ fn a_canary_counts_as_ready_only_where_the_fence_itself_would_be_asked() {
 }
 
 #[test]
+fn the_shadow_name_is_judged_alike_by_its_gate_and_by_the_room_that_makes_it() {
+    let mut story = Story::resting(Phase::Prepared);
+    let target = serde_json::from_value(json!({ "a": { "addresses": ["203.0.113.99"] } })).expect("a destination");
+    story.migration.spec.dns.public.target = target;
+    let dns = &story.migration.spec.dns;
+    let low = RecordSet::pointing(&dns.shadow.name, &dns.public.target, 60);
+    let patient = RecordSet::pointing(&dns.shadow.name, &dns.public.target, 86_400);
+    let elsewhere = RecordSet::pointing(&dns.shadow.name, &dns.public.legacy, 60);
+    let settled = |records: &Vec<RecordSet>| {
+        let mut seen = story.seen();
+        seen.dns.shadow = Sighting::Present(records.clone());
+        let steps = dns::plan(DnsWish::Legacy, &seen.dns, &story.migration.spec.dns, None);
+        (steps.is_settled(), story.judge_seeing(Gate::ShadowAtTarget, &seen).is_open())
+    };
+    for records in [vec![low.clone()], vec![patient.clone()]] {
+        assert_eq!(settled(&records), (true, true), "{records:?}");
+    }
+    for records in [vec![elsewhere.clone()], vec![low, elsewhere], vec![patient.clone(), patient]] {
+        assert_eq!(settled(&records), (false, false), "{records:?}");
+    }
+}
+
+#[test]
 fn numbers_that_lie_differently_are_told_and_keep_the_first_fence_open_only_where_they_cross() {
     let story = Story::resting(Phase::RollbackArmed);
     let judged = |gate, legacy: Stride, target: Stride| {
@@ -346,6 +372,49 @@ fn a_row_that_somebody_else_has_locked_is_told_and_holds_nothing_up_while_its_us
     }
     let standing = story.judge_seeing(Gate::FenceReversible, &seen);
     assert!(standing.is_open() && standing.text().ends_with("left so: app@10.0.0.9 on legacy"), "{standing:?}");
+}
+
+#[test]
+fn a_task_that_is_set_up_in_another_way_or_in_nobody_knows_which_is_not_relied_on() {
+    for (phase, gate) in [(Phase::Replicating, Gate::FullLoadDone), (Phase::RollbackArmed, Gate::ReverseCreated)] {
+        let story = Story::resting(phase);
+        let judged = |drift: &Sighting<Vec<String>>| {
+            let mut seen = story.seen();
+            for task in [&mut seen.replication.forward, &mut seen.replication.reverse] {
+                if let Sighting::Present(task) = task {
+                    task.drift = drift.clone();
+                }
+            }
+            story.judge_seeing(gate, &seen)
+        };
+        assert!(judged(&Sighting::Present(Vec::new())).is_open());
+        let careless = judged(&Sighting::Present(vec!["TargetTablePrepMode is \"DROP_AND_CREATE\"".into()]));
+        assert!(matches!(&careless, Standing::Closed(why) if why.contains("DROP_AND_CREATE")), "{careless:?}");
+        assert!(matches!(judged(&Sighting::unknown("throttled")), Standing::Unknown(_)));
+    }
+}
+
+#[test]
+fn what_dms_found_to_differ_closes_its_gate_and_what_it_has_not_compared_does_not() {
+    let mut story = Story::resting(Phase::Validated);
+    let judged = |story: &Story, validation: ValidationState| {
+        let mut seen = story.seen();
+        seen.replication.forward_tables = Sighting::Present(vec![TableStatistic { validation, ..table(TableState::Completed) }]);
+        story.judge_seeing(Gate::DmsValidation, &seen)
+    };
+    for word in ["Mismatched records", "Suspended records", "Table error", "Error"] {
+        let standing = judged(&story, ValidationState::Failed(word.into()));
+        assert_eq!(standing, Standing::Closed(format!("payments.payments: {word}")));
+    }
+    assert!(judged(&story, ValidationState::NotValidated("No primary key".into())).is_open());
+    let pending = judged(&story, ValidationState::Pending("Pending records".into()));
+    assert!(pending.is_open() && pending.text().contains("still compares 1 of 1"), "{pending:?}");
+    assert!(CUTOVER.contains(&Gate::DmsValidation), "what it found after the rows were validated counts too");
+
+    let declared = json!([{ "table": "payments.payments", "where": "customer_id = 'validation'" }]);
+    story.migration.spec.validation.declared_writes = serde_json::from_value(declared).expect("declared writes");
+    assert!(judged(&story, ValidationState::Failed("Mismatched records".into())).is_open(), "DMS knows of no exceptions");
+    assert!(!judged(&story, ValidationState::Failed("Suspended records".into())).is_open());
 }
 
 /// A comparison that began now, and found this of one table.

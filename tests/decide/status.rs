@@ -4,15 +4,17 @@ use bascule::clock::after;
 use bascule::database::BinlogPosition;
 use bascule::migration::approvals::cutover_digest;
 use bascule::migration::derive::{Backstage, derive};
+use bascule::migration::facts::Fact;
 use bascule::migration::gates::{Gate, Scene};
 use bascule::migration::ladder::Rung;
 use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus, RollbackLimit};
+use bascule::names::Direction;
 use bascule::spec::Phase;
 use jiff::SignedDuration;
 
 use super::common::Story;
 use super::common::snapshot::assert_kept;
-use super::common::world::{Blind, Door};
+use super::common::world::{Blind, Door, Status};
 
 const ORDER: [ConditionType; 13] = [
     ConditionType::Ready,
@@ -183,6 +185,30 @@ fn a_rollback_is_ready_exactly_while_it_would_lose_nothing() {
     for phase in [Phase::Preflight, Phase::RollbackArmed, Phase::Completed, Phase::RolledBack] {
         assert!(!status(&Story::resting(phase)).rollback.ready, "{phase}");
     }
+}
+
+#[test]
+fn a_dead_way_back_is_told_everywhere_and_is_nobodys_rest() {
+    let mut story = Story::resting(Phase::CutOver);
+    for _ in 0..3 {
+        story.record(&Fact::ReverseResumed);
+    }
+    story.world.task_mut(Direction::Reverse).as_mut().expect("the reverse task").status = Status::Failed;
+    let status = status(&story);
+    assert_eq!(word(&status, ConditionType::Stalled), (ConditionStatus::True, "NeedsOperator".into()));
+    assert_eq!(word(&status, ConditionType::Ready).0, ConditionStatus::False);
+    assert!(!status.rollback.ready);
+    assert!(status.rollback.reasons.iter().any(|reason| reason.starts_with("ReverseReplicationDead: ")), "{status:?}");
+    assert!(status.summary.contains("held: the reverse task was resumed 3 times"), "{}", status.summary);
+}
+
+#[test]
+fn what_nobody_measures_is_not_called_near() {
+    let mut story = Story::resting(Phase::CutOver);
+    story.migration.spec.paused = true;
+    let status = status(&story);
+    assert_eq!(word(&status, ConditionType::Replicated), (ConditionStatus::Unknown, "NoHeartbeat".into()));
+    assert!(!status.rollback.ready && status.reverse.lag_seconds.is_none(), "{status:?}");
 }
 
 #[test]

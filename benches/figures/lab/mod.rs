@@ -291,8 +291,8 @@ fn pauses(migration: &Migration, runs: usize) {
         splits.push(split);
         theirs.push(script::pause(migration, seed).as_secs_f64());
     }
-    for (step, words) in
-        [Step::Fence, Step::Drain, Step::Arm, Step::Open, Step::Flip, Step::FirstAcceptedWrite].map(|step| (step, step.words()))
+    for (step, words) in [Step::Quiet, Step::Fence, Step::Drain, Step::Arm, Step::Open, Step::Flip, Step::FirstAcceptedWrite]
+        .map(|step| (step, step.words()))
     {
         let times = splits.iter().map(|split| took(split, step)).collect();
         say_percentiles(&format!("write pause, of it {words}"), times);

@@ -74,6 +74,7 @@ pub(super) fn unreadable(fault: &Fault, evidence: Vec<Evidence>) -> Outcome {
         Problem::Denied { code, .. } if code == "CredentialsMissing" => Code::SecretNotFound,
         Problem::Denied { code, .. } if code == "TLS" => Code::TlsRefused,
         Problem::Denied { code, .. } if ["1045", "1698", "3118", "4151"].contains(&code.as_str()) => Code::CredentialsRefused,
+        Problem::Unreachable { .. } => Code::Unreachable,
         Problem::Ambiguous { .. } | Problem::Throttled { .. } => Code::TimedOut,
         _ => Code::NotAsked,
     };

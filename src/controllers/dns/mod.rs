@@ -13,7 +13,7 @@ use crate::names::{ChangeId, DomainName, HostedZoneId, Side};
 use crate::sighting::Sighting;
 use crate::spec::{Destination, Dns};
 
-pub use plan::{plan, pointing};
+pub use plan::{plan, pointing, shadow_is_in_place};
 
 /// One resource record set, as Route 53 keeps it, normalised: lower-case, no trailing dots, values sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -100,20 +100,24 @@ fn flip(
     change(purpose, records, wished_record(name, dns.public.destination(wished), dns))
 }
 
+/// Whether the shadow name answers what the public name will answer, and nothing beside it. How long caches may hold that
+/// does not matter there.
+pub fn shadow_is_in_place(records: &[RecordSet], dns: &DnsTerms) -> bool {
+    matches!(records, [record] if goes_to(record, &dns.shadow.name, &dns.public.target))
+}
+
 /// The shadow name points where the public name will point.
 fn shadow(records: &Sighting<Vec<RecordSet>>, dns: &DnsTerms) -> Steps<DnsAction> {
     let (name, target) = (&dns.shadow.name, &dns.public.target);
     match records {
         Sighting::Unknown { why } => Steps::wait(Wait::new("ShadowRecordUnknown", why)),
         Sighting::Absent => change(DnsPurpose::Shadow, &[], wished_record(name, target, dns)),
-        Sighting::Present(records) => match records.as_slice() {
-            [record] if goes_to(record, name, target) => Steps::settled(),
-            _ => {
-                let found = described(records, name, dns);
-                let message = format!("{name} is {found}; remove it or choose another shadow name, it is not overwritten");
-                Steps::block(Block::new("ForeignShadowRecord", message))
-            }
-        },
+        Sighting::Present(records) if shadow_is_in_place(records, dns) => Steps::settled(),
+        Sighting::Present(records) => {
+            let found = described(records, name, dns);
+            let message = format!("{name} is {found}; remove it or choose another shadow name, it is not overwritten");
+            Steps::block(Block::new("ForeignShadowRecord", message))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Scene, open_if, unknown_of};
 use crate::clock::after;
-use crate::controllers::dns::{DnsPurpose, Pointing, RecordSet, pointing};
+use crate::controllers::dns::{DnsPurpose, Pointing, pointing, shadow_is_in_place};
 use crate::controllers::redirect::{self, RedirectWish};
 use crate::migration::plan::Standing;
 use crate::names::Side;
@@ -41,9 +41,8 @@ pub(super) fn flipped(scene: &Scene<'_>, side: Side, purpose: DnsPurpose) -> Sta
 
 pub(super) fn shadow_at_target(scene: &Scene<'_>) -> Standing {
     let dns = &scene.migration.spec.dns;
-    let wished = RecordSet::pointing(&dns.shadow.name, &dns.public.target, dns.ttl.duration().as_secs());
     match &scene.seen.dns.shadow {
-        Sighting::Present(found) if found.iter().all(|record| record.answer == wished.answer) => {
+        Sighting::Present(found) if shadow_is_in_place(found, dns) => {
             Standing::Open(format!("{} points at the target", dns.shadow.name))
         }
         Sighting::Present(_) => Standing::Closed(format!("{} points elsewhere", dns.shadow.name)),

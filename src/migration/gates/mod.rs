@@ -247,6 +247,7 @@ pub const CUTOVER: &[Gate] = &[
     FullLoadDone,
     ForwardTablesHealthy,
     ParityFresh,
+    DmsValidation,
     ForwardLag,
     HooksBeforeFence,
 ];
