@@ -8,14 +8,13 @@ use bascule::spec::Migration;
 use super::ended::end_state;
 use super::{brisk, calm, play};
 
-#[path = "../common/spec.rs"]
-#[allow(dead_code, reason = "only its hooks are needed here")]
-mod spec;
+#[path = "../common/hooks.rs"]
+mod everywhere;
 
 /// A short migration with hooks at every point.
 fn hooked() -> Migration {
     let mut migration = brisk();
-    migration.spec.hooks = spec::hooks();
+    migration.spec.hooks = everywhere::hooks();
     migration
 }
 

@@ -20,7 +20,6 @@ use super::noon;
 use super::server::{Server, page, read_head};
 
 #[path = "../../common/spec.rs"]
-#[allow(dead_code, reason = "only the migration is needed here")]
 mod spec;
 
 /// A key that nothing else here contains.
