@@ -16,6 +16,8 @@ use bascule::spec::{Migration, Phase};
 
 #[path = "common/ended.rs"]
 mod ended;
+#[path = "rehearsals/hooks.rs"]
+mod hooks;
 
 use ended::end_state;
 

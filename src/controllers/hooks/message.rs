@@ -86,8 +86,8 @@ fn idempotency_key(occasion: Occasion<'_>, hook: &Hook) -> Option<String> {
     (hook.demand != Demand::Confirmed).then(|| format!("{migration}/{attempt}/{point}/{}", hook.name))
 }
 
-/// `v1=` and the HMAC-SHA256 of `timestamp.body` in hexadecimal. The timestamp is signed too, so that an old call cannot be played
-/// again later.
+/// `v1=` and the HMAC-SHA256 of `timestamp.body` in hexadecimal. The timestamp is signed too, so that an old call cannot be
+/// played again later.
 fn signature(key: &str, timestamp: &str, body: &str) -> Result<String, String> {
     if key.is_empty() {
         return Err("the key that calls are signed with is empty".to_owned());

@@ -128,7 +128,7 @@ impl<'a> Awaited<'a> {
         Wait::until(reason, format!("{}; it is called again at {:.0}", self.why, self.from), self.from)
     }
 
-    /// What has failed for a while needs a person, if anything waits for it. A question that is refused has been answered: with no.
+    /// What has failed for a while needs a person, if anything waits for it. A question that is refused has been answered: no.
     fn block(&self, terms: &HookTerms<'_>) -> Option<Block> {
         let record = terms.records.of(self.hook).filter(|record| record.failed >= CALLS_WHERE_NOBODY_WAITS)?;
         let is_no = matches!((self.hook.demand, &record.newest), (Demand::Confirmed, Some(HookAnswer::Refused { .. })));

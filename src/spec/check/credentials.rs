@@ -36,7 +36,7 @@ fn in_file(path: &str, file: &str, findings: &mut Vec<Finding>) {
 }
 
 /// A name that a shell lets an operator export.
-pub(super) fn is_variable(text: &str) -> bool {
+fn is_variable(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
@@ -54,7 +54,7 @@ fn wrong(path: &str, text: &str, accepted: &str) -> Finding {
 }
 
 /// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
-pub(super) fn looks_literal(text: &str) -> bool {
+fn looks_literal(text: &str) -> bool {
     let mixed = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(|c| c.is_ascii_lowercase());
     text.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-./".contains(c)) || (mixed && !text.contains('/') && text.len() >= 8)
 }

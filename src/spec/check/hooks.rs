@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use url::{Host, Url};
-
-use super::credentials::{is_variable, looks_literal};
+use super::credentials::secret_finding;
+use super::requests::{holds_a_secret, is_loopback};
 use super::{Rule, repeated, when};
-use crate::spec::checks::SecretFrom;
+use crate::spec::checks::text::web_url;
 use crate::spec::code::Code;
 use crate::spec::finding::{Finding, quoted};
 use crate::spec::period::spoken;
@@ -39,43 +38,21 @@ fn called_somewhere(migration: &Migration, findings: &mut Vec<Finding>) {
 
 fn url_finding(path: &str, text: &str) -> Option<Finding> {
     let accepted = "an `https://` URL without user, password or fragment, such as `https://ops.example.com/hooks/banner`";
-    let Some(url) = Url::parse(text).ok().filter(Url::has_host) else {
-        // Whatever stands before an `@` may be a password, so that it is not repeated.
-        return Some(match text.contains('@') {
-            true => secret_in_url(path, accepted),
-            false => {
-                let found = format!("{} is not a URL", quoted(text));
-                Finding::new(Code::WrongHookUrl, path, found, accepted, "write the whole URL, with its scheme and its host")
-            }
-        });
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some(secret_in_url(path, accepted));
+    if holds_a_secret(text) {
+        // It is not repeated, whatever else is wrong with it.
+        let advice = "remove it, and change it: it has been written down. Calls are signed, and need no password";
+        return Some(Finding::new(Code::LiteralSecret, path, "this URL holds a secret".to_owned(), accepted, advice));
     }
-    if !matches!(url.scheme(), "https" | "http") || url.fragment().is_some() {
+    let Some(url) = web_url(text).filter(|url| url.fragment().is_none()) else {
         let found = format!("{} cannot be called with POST", quoted(text));
-        return Some(Finding::new(Code::WrongHookUrl, path, found, accepted, "write a URL that a server answers to"));
-    }
-    when(url.scheme() == "http" && !is_this_machine(&url), || {
+        let advice = "write the whole URL, with its scheme and its host";
+        return Some(Finding::new(Code::WrongHookUrl, path, found, accepted, advice));
+    };
+    when(url.scheme() == "http" && !is_loopback(&url), || {
         let found = format!("the call to {} is not encrypted", quoted(text));
         let advice = "use `https://`: a signature keeps a call from being changed, not from being read or held back";
         Finding::new(Code::PlainHook, path, found, "an `https://` URL, or a host of this machine", advice)
     })
-}
-
-fn secret_in_url(path: &str, accepted: &str) -> Finding {
-    let found = "a user or a password in a URL".to_owned();
-    let advice = "remove it, and change it: it has been written down. Calls are signed, and need no password";
-    Finding::new(Code::LiteralSecret, path, found, accepted, advice)
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Before the flip nothing can be given up any more, so nothing waits for a hook; and a question has a way back only before the
@@ -125,30 +102,9 @@ fn paid_for_by_customers(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The key is named and never written. Whatever stands in place of its name may be the key itself, so it is not repeated.
+/// The key is named and never written.
 fn signed(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, hook) in hooks(migration) {
-        let (field, text, right, accepted) = match &hook.secret_from {
-            SecretFrom::Env(name) => {
-                let accepted =
-                    "the name of an environment variable: upper-case letters, digits and `_`, such as `PAYMENTS_HOOKS_KEY`";
-                ("env", name, is_variable(name), accepted)
-            }
-            SecretFrom::File(file) => {
-                let accepted = "an absolute path, such as `/etc/bascule/hooks.key`";
-                ("file", file, file.starts_with('/') && !file.ends_with('/'), accepted)
-            }
-        };
-        let path = format!("{path}.secretFrom.{field}");
-        findings.extend(when(!right, || match looks_literal(text) {
-            true => {
-                let advice = "name where it is found, and change it if it was a secret: it has been written down";
-                Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
-            }
-            false => {
-                let found = "not a name under which a key can be found".to_owned();
-                Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
-            }
-        }));
+        secret_finding(&format!("{path}.secretFrom"), &hook.secret_from, findings);
     }
 }

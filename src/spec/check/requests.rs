@@ -76,7 +76,7 @@ fn urls_lead_to_a_web_server(migration: &Migration, findings: &mut Vec<Finding>)
 
 /// Whether a user stands before the host, or a field of the query is called like a secret and has a value. In a text that is no
 /// URL nobody knows where a user would stand.
-fn holds_a_secret(text: &str) -> bool {
+pub(super) fn holds_a_secret(text: &str) -> bool {
     let has_user = match web_url(text) {
         Some(url) => !url.username().is_empty() || url.password().is_some(),
         None => text.contains('@'),
@@ -111,7 +111,7 @@ fn credentials_are_encrypted(migration: &Migration, findings: &mut Vec<Finding>)
 }
 
 /// What never leaves the machine.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

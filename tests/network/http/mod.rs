@@ -6,6 +6,7 @@ mod server;
 mod answers;
 mod bad_days;
 mod certificates;
+mod hooks;
 mod late;
 mod secrets;
 
