@@ -334,12 +334,17 @@ fn headline(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Vec<Ve
         (false, true) => verdict(ConditionType::Reconciling, False, "Settled", "everything is as wished"),
         (false, false) => verdict(ConditionType::Reconciling, True, "Progressing", format!("on the way to {wished}")),
     };
-    let ready = match (reached && held.is_none(), promotion) {
-        (true, Some(next)) => {
+    let ready = match (reached, &held, promotion) {
+        (true, None, Some(next)) => {
             verdict(ConditionType::Ready, True, "AwaitingPromotion", format!("{wished} is reached; {next} may be asked for"))
         }
-        (true, None) => verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over")),
-        (false, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
+        (true, None, None) => {
+            verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over"))
+        }
+        (true, Some(_), _) => {
+            verdict(ConditionType::Ready, False, "Held", format!("{wished} is reached, and held until a person has looked"))
+        }
+        (false, _, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
     };
     let awaiting = match (reached, promotion) {
         (true, Some(next)) => {

@@ -196,7 +196,7 @@ fn a_dead_way_back_is_told_everywhere_and_is_nobodys_rest() {
     story.world.task_mut(Direction::Reverse).as_mut().expect("the reverse task").status = Status::Failed;
     let status = status(&story);
     assert_eq!(word(&status, ConditionType::Stalled), (ConditionStatus::True, "NeedsOperator".into()));
-    assert_eq!(word(&status, ConditionType::Ready).0, ConditionStatus::False);
+    assert_eq!(word(&status, ConditionType::Ready), (ConditionStatus::False, "Held".into()));
     assert!(!status.rollback.ready);
     assert!(status.rollback.reasons.iter().any(|reason| reason.starts_with("ReverseReplicationDead: ")), "{status:?}");
     assert!(status.summary.contains("held: the reverse task was resumed 3 times"), "{}", status.summary);
