@@ -16,7 +16,7 @@ use bascule::sim::setting::Setting;
 use bascule::sim::wire::Cloud;
 use bascule::sim::wire::connector::transport;
 use bascule::sim::{SharedWorld, World};
-use bascule::spec::Phase;
+use bascule::spec::{Checks, Phase};
 use futures_util::future::join_all;
 
 use super::{PAYMENTS, migration, say};
@@ -76,6 +76,8 @@ impl Kept {
                 .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
                 .replace("shadow-pay", &format!("shadow-{number}-pay")),
         );
+        // There is one world for all of them, and it answers the pages of one.
+        migration.spec.checks = Checks::default();
         migration.spec.phase = phase;
         let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
         let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);

@@ -21,7 +21,7 @@ use crate::sim::wire::Cloud;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
 use crate::spec::load::load;
-use crate::spec::{Migration, Phase};
+use crate::spec::{Checks, Migration, Phase};
 
 const PAYMENTS: &str = include_str!("../../manifests/base/payments.yaml");
 
@@ -102,6 +102,8 @@ fn controller(number: usize, phase: Phase, world: &SharedWorld, aws: &Aws, clock
             .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
             .replace("shadow-pay", &format!("shadow-{number}-pay")),
     );
+    // There is one world for all of them, and it answers the pages of one.
+    migration.spec.checks = Checks::default();
     migration.spec.phase = phase;
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
     let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);

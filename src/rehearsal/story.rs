@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::after;
 use crate::migration::plan::Standing;
 use crate::migration::status::MigrationStatus;
-use crate::names::CheckName;
+use crate::names::{CheckName, TableName};
 use crate::sim::World;
 use crate::sim::network::Incident;
 use crate::spec::Migration;
@@ -36,8 +36,6 @@ pub enum Lesson {
     UpstreamRefuses(CheckName),
     /// Keys that are used together lay in different slots of the cluster.
     CrossSlot(CheckName),
-    /// Validation traffic wrote rows that nobody had declared, and looked like broken replication.
-    UndeclaredWrites,
 }
 
 /// How far a lesson has been learnt.
@@ -83,7 +81,6 @@ impl Lesson {
             Self::RedirectMissing => "RedirectInPlace",
             Self::UpstreamSilent(_) | Self::UpstreamRefuses(_) => "UpstreamsProven",
             Self::CrossSlot(_) => "CachesProven",
-            Self::UndeclaredWrites => "ParityClean",
         }
     }
 
@@ -92,7 +89,6 @@ impl Lesson {
         match self {
             Self::UpstreamSilent(check) | Self::UpstreamRefuses(check) | Self::CrossSlot(check) => said.contains(check.as_str()),
             Self::TableMissing | Self::RedirectMissing => true,
-            Self::UndeclaredWrites => said.contains("differ"),
         }
     }
 
@@ -103,7 +99,6 @@ impl Lesson {
             Self::UpstreamSilent(_) => "opens the way to the upstream's other hostname",
             Self::UpstreamRefuses(_) => "gives the new environment the upstream's right credentials",
             Self::CrossSlot(_) => "puts the keys that belong together under one hash tag",
-            Self::UndeclaredWrites => "declares the rows that validation traffic writes",
         }
     }
 }
@@ -116,7 +111,6 @@ impl fmt::Display for Lesson {
             Self::UpstreamSilent(check) => write!(f, "{check} answers under one hostname and not under the other"),
             Self::UpstreamRefuses(check) => write!(f, "{check} does not accept the credentials"),
             Self::CrossSlot(check) => write!(f, "{check} breaks in cluster mode"),
-            Self::UndeclaredWrites => f.write_str("validation traffic looks like broken replication"),
         }
     }
 }
@@ -138,10 +132,6 @@ impl Story {
                 without_tags(cache);
             }
         }
-        if !before.spec.validation.declared_writes.is_empty() {
-            lessons.push(Lesson::UndeclaredWrites);
-            before.spec.validation.declared_writes.clear();
-        }
         let lessons = lessons.into_iter().map(|lesson| (lesson, Progress::Ahead)).collect();
         (Self { learnt: migration.clone(), lessons }, before)
     }
@@ -149,7 +139,13 @@ impl Story {
     /// What is wrong in the world from the beginning.
     pub fn befall(&self, world: &mut World) {
         for (lesson, _) in &self.lessons {
-            world_incident(lesson, world).into_iter().for_each(|incident| world.incidents.happen(incident));
+            match lesson {
+                Lesson::TableMissing => {
+                    let table = never_created(world);
+                    world.databases.target.missing.insert(table);
+                }
+                _ => incident(lesson).into_iter().for_each(|incident| world.incidents.happen(incident)),
+            }
         }
     }
 
@@ -206,26 +202,30 @@ fn closed(status: &MigrationStatus, lesson: &Lesson) -> Option<String> {
     }
 }
 
-fn world_incident(lesson: &Lesson, world: &World) -> Option<Incident> {
+/// The last table is none of the busy ones.
+fn never_created(world: &World) -> TableName {
+    world.setting.tables.last().cloned().unwrap_or_else(|| TableName::new("", ""))
+}
+
+fn incident(lesson: &Lesson) -> Option<Incident> {
     match lesson {
-        // The last table is none of the busy ones.
-        Lesson::TableMissing => Some(Incident::TableMissing { table: world.setting.tables.len().saturating_sub(1) }),
         Lesson::UpstreamSilent(check) => Some(Incident::UpstreamSilent { check: check.clone() }),
         Lesson::UpstreamRefuses(check) => Some(Incident::UpstreamRefuses { check: check.clone() }),
-        Lesson::RedirectMissing | Lesson::CrossSlot(_) | Lesson::UndeclaredWrites => None,
+        Lesson::TableMissing | Lesson::RedirectMissing | Lesson::CrossSlot(_) => None,
     }
 }
 
 fn mend(lesson: &Lesson, learnt: &Migration, world: &mut World, file: &mut Migration) {
-    if let Some(incident) = world_incident(lesson, world) {
+    if let Some(incident) = incident(lesson) {
         world.incidents.mend(&incident);
     }
     match lesson {
-        Lesson::CrossSlot(_) => file.spec.checks.caches.clone_from(&learnt.spec.checks.caches),
-        Lesson::UndeclaredWrites => {
-            file.spec.validation.declared_writes.clone_from(&learnt.spec.validation.declared_writes);
+        Lesson::TableMissing => {
+            let table = never_created(world);
+            world.databases.target.missing.remove(&table);
         }
-        Lesson::TableMissing | Lesson::RedirectMissing | Lesson::UpstreamSilent(_) | Lesson::UpstreamRefuses(_) => {}
+        Lesson::CrossSlot(_) => file.spec.checks.caches.clone_from(&learnt.spec.checks.caches),
+        Lesson::RedirectMissing | Lesson::UpstreamSilent(_) | Lesson::UpstreamRefuses(_) => {}
     }
 }
 

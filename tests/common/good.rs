@@ -1,6 +1,9 @@
-//! What a look at a database shows where nothing is wrong.
+//! What a look shows where nothing is wrong, and single things in it.
 
+use bascule::controllers::redirect::{Target, TargetHealth};
+use bascule::controllers::replication::{TableState, TableStatistic, ValidationState};
 use bascule::database::{BinlogPosition, BinlogView, Inspection, LogForm};
+use bascule::names::TableName;
 use jiff::Timestamp;
 
 /// Nobody could write round a fence, and the controller may do everything.
@@ -18,5 +21,21 @@ pub fn log(is_written: bool, is_kept: bool) -> BinlogView {
         form: LogForm::Plain,
         retention_hours: is_kept.then_some(72),
         oldest: is_written.then(|| BinlogPosition { file: "mysql-bin.000001".into(), offset: 4 }),
+    }
+}
+
+/// A target in one zone of the small world, named after its zone.
+pub fn target(zone: char, health: TargetHealth) -> Target {
+    Target { name: format!("{zone}:8080"), zone: Some(format!("eu-central-1{zone}").into()), health }
+}
+
+/// The one table, in a state.
+pub fn table(state: TableState) -> TableStatistic {
+    TableStatistic {
+        table: TableName::new("payments", "payments"),
+        state,
+        validation: ValidationState::Validated,
+        full_load_rows: 100,
+        updated_at: None,
     }
 }

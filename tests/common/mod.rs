@@ -1,6 +1,7 @@
 //! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
 
-mod good;
+mod checked;
+pub mod good;
 mod heartbeats;
 pub mod hooks;
 pub mod snapshot;

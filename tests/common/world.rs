@@ -5,17 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bascule::checks::board::Board;
-use bascule::checks::declared::Declared;
-use bascule::checks::outcome::{CheckKind, Code, Outcome};
+use bascule::checks::outcome::CheckKind;
 use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member, MemberRole};
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::hooks::{HookAction, HookAnswer};
-use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, Target, TargetHealth};
+use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, TargetHealth};
 use bascule::controllers::replication::{
-    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
-    Wiring,
+    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, Task, TaskStatus, Wiring,
 };
 use bascule::database::receipt::Rest;
 use bascule::database::{
@@ -30,7 +27,8 @@ use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
 
-use super::good::{inspection, log};
+use super::checked::board;
+use super::good::{inspection, log, table, target};
 use super::heartbeats::crossing;
 
 /// What one account can do.
@@ -42,11 +40,6 @@ pub enum Door {
     Held,
     /// Nothing.
     Shut,
-}
-
-/// A target in one zone of the small world, named after its zone.
-pub fn target(zone: char, health: TargetHealth) -> Target {
-    Target { name: format!("{zone}:8080"), zone: Some(format!("eu-central-1{zone}").into()), health }
 }
 
 /// One database.
@@ -468,7 +461,7 @@ impl World {
             target: self.database(Side::Target, migration, now),
             crossing: crossing(self, facts, now),
             comparison: Comparison::default(),
-            checks: self.checks(migration, now),
+            checks: board(self, migration, now),
             inspections: BothSides {
                 legacy: self.asked(Side::Legacy, |_| inspection(now)),
                 target: self.asked(Side::Target, |_| inspection(now)),
@@ -478,25 +471,6 @@ impl World {
                 target: self.asked(Side::Target, |world| world.id_space(Side::Target)),
             },
         }
-    }
-
-    /// Every declared check has just passed as often as it must, but for what fails.
-    fn checks(&self, migration: &Migration, now: Timestamp) -> Board {
-        let mut board = Board::default();
-        if self.blind.contains(&Blind::Network) {
-            return board;
-        }
-        for check in Declared::all(&migration.spec.checks) {
-            for _ in 0..migration.spec.checks.consecutive_passes {
-                let outcome = if self.failing == Some(check.kind()) {
-                    Outcome::fail(Code::StatusDiffers, "it answers 500", Vec::new())
-                } else {
-                    Outcome::pass("as declared", Vec::new())
-                };
-                board.note(check.name(), check.kind(), now, outcome);
-            }
-        }
-        board
     }
 
     fn asked<T>(&self, side: Side, answer: impl Fn(&Self) -> T) -> Sighting<T> {
@@ -706,17 +680,6 @@ impl SmallTask {
             tables_loading: 0,
             drift: Sighting::Present(Vec::new()),
         }
-    }
-}
-
-/// The one table, in a state.
-pub fn table(state: TableState) -> TableStatistic {
-    TableStatistic {
-        table: TableName::new("payments", "payments"),
-        state,
-        validation: ValidationState::Validated,
-        full_load_rows: 100,
-        updated_at: None,
     }
 }
 

@@ -20,9 +20,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::common::Story;
+use super::common::good::{table, target};
 use super::common::hooks::hooks;
 use super::common::snapshot::assert_kept;
-use super::common::world::{Blind, Door, Log, Status, table, target};
+use super::common::world::{Blind, Door, Log, Status};
 
 /// What turns a gate.
 type Turn = fn(&mut Story);

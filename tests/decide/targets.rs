@@ -7,7 +7,7 @@ use bascule::sighting::Sighting;
 use bascule::spec::Phase;
 
 use super::common::Story;
-use super::common::world::target;
+use super::common::good::target;
 
 const FAIL_OPEN: &str = "(fail-open): that the pages answer proves nothing";
 

@@ -17,13 +17,6 @@ pub enum Incident {
         /// The upstream's check.
         check: CheckName,
     },
-    /// A table was never created on the target.
-    TableMissing {
-        /// Its number in the setting.
-        table: usize,
-    },
-    /// Somebody deletes the listener that redirects plain HTTP, as soon as it is there.
-    RedirectDeleted,
 }
 
 /// What is wrong now.
@@ -49,13 +42,5 @@ impl Incidents {
     /// Whether an upstream refuses its credentials.
     pub fn refuses(&self, check: &CheckName) -> bool {
         self.0.contains(&Incident::UpstreamRefuses { check: check.clone() })
-    }
-
-    /// Tables that were never created on the target.
-    pub fn missing_tables(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().filter_map(|incident| match incident {
-            Incident::TableMissing { table } => Some(*table),
-            Incident::UpstreamSilent { .. } | Incident::UpstreamRefuses { .. } | Incident::RedirectDeleted => None,
-        })
     }
 }
