@@ -68,3 +68,16 @@ fn a_migration_that_declares_no_checks_is_not_told_what_it_could_not_have_caught
     assert_eq!(rehearsed.verdict.lessons.len(), 2, "{:#?}", rehearsed.verdict.lessons);
     assert!(rehearsed.verdict.is_good(), "{:#?}", rehearsed.verdict);
 }
+
+#[test]
+fn the_transcript_beside_the_documents_is_what_the_story_prints() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["rehearse", "manifests/payments.yaml", "--scenario", "story"]);
+    let said = command.output().expect("it runs").stdout;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/story.txt");
+    if std::env::var_os("BASCULE_BLESS").is_some() {
+        std::fs::write(file, &said).expect("the transcript can be written");
+    }
+    let committed = std::fs::read(file).expect("the transcript is committed");
+    assert!(said == committed, "docs/story.txt differs; look, and then bless it with BASCULE_BLESS=1");
+}
