@@ -9,6 +9,7 @@ use super::outcome::{Code, Evidence, Outcome};
 use super::probe::Probe;
 use crate::clock::elapsed;
 use crate::fault::Problem;
+use crate::names::Side;
 use crate::spec::checks::{Expectation, HttpSignal, SqlSignal, TrafficCheck, TrafficSignal};
 
 /// What was counted, and how that is known.
@@ -17,13 +18,16 @@ struct Count {
     evidence: Vec<Evidence>,
 }
 
-/// Reads the count and judges it.
+/// Reads the count and judges it. While the public name is to lead to legacy, requests belong there, and are only counted.
 pub async fn run(check: &TrafficCheck, probe: &Probe<'_>) -> Outcome {
     let counted = match &check.signal {
         TrafficSignal::Http(signal) => counted_by_page(signal, probe).await,
         TrafficSignal::Sql(signal) => counted_by_query(signal, probe).await,
     };
     match counted {
+        Ok(Count { arrived, evidence }) if probe.public_at == Side::Legacy => {
+            Outcome::pass(format!("{arrived} arrive, as they may until the switch"), evidence)
+        }
         Ok(Count { arrived, evidence }) if arrived > check.at_most => {
             let message =
                 format!("{arrived} still arrive, and at most {} may; find out who still has the old address", check.at_most);
@@ -133,6 +137,15 @@ mod tests {
         }
         assert_eq!(by_query(Ok(0)).await.verdict, Verdict::Pass);
         assert_eq!(by_query(Ok(1)).await.code, Code::StillArriving);
+    }
+
+    #[tokio::test]
+    async fn before_the_switch_requests_are_where_they_belong() {
+        let check = json!({ "name": "legacy-traffic", "signal": { "sql": { "side": "legacy", "query": "SELECT 1" } } });
+        let mut scene = Scene::of(Web::default());
+        (scene.counter, scene.public_at) = (Counter(Ok(7)), Side::Legacy);
+        let outcome = run(&serde_json::from_value(check).expect("the check is well-formed"), &scene.probe()).await;
+        assert_eq!((outcome.verdict, outcome.message.as_str()), (Verdict::Pass, "7 arrive, as they may until the switch"));
     }
 
     #[tokio::test]
