@@ -3,7 +3,7 @@
 use bascule::rehearsal::operator::Scenario;
 use bascule::rehearsal::stage::{Kill, Rehearsed, Request};
 use bascule::sim::profile::FaultProfile;
-use bascule::spec::Migration;
+use bascule::spec::{Checks, Migration};
 
 use super::ended::end_state;
 use super::{brisk, calm, play};
@@ -11,9 +11,10 @@ use super::{brisk, calm, play};
 #[path = "../common/hooks.rs"]
 mod everywhere;
 
-/// A short migration with hooks at every point.
+/// A short migration with hooks at every point, and nothing to be checked: that is another story.
 fn hooked() -> Migration {
     let mut migration = brisk();
+    migration.spec.checks = Checks::default();
     migration.spec.hooks = everywhere::hooks();
     migration
 }
