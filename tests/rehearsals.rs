@@ -109,6 +109,7 @@ const SEEDS_THAT_FOUND_SOMETHING: &[(Scenario, u64, &str)] = &[
     (Scenario::Forward, 5, "the writer was rebooted before AWS's own clock had opened the maintenance window"),
     (Scenario::Forward, 6, "a table used up its reloads, and the operator had to be told"),
     (Scenario::Forward, 21, "the same"),
+    (Scenario::Forward, 100, "each lost answer began the count of a check anew, and the cutover's gates never opened"),
     (Scenario::Forward, 113, "the day of rest was judged before a person's last edit had been noticed"),
     (Scenario::Forward, 400, "an opening that had failed waited behind the start of the reverse task"),
     (Scenario::Forward, 481, "validation traffic was let in before the application, and failed"),

@@ -14,7 +14,7 @@ pub fn outcome(trouble: &Trouble, evidence: Vec<Evidence>) -> Outcome {
 }
 
 /// What happened, what that means, and what to do.
-fn described(trouble: &Trouble) -> String {
+pub fn described(trouble: &Trouble) -> String {
     let meaning = trouble.code.meaning().trim_end_matches('.');
     match advice(trouble.code) {
         Some(advice) => format!("{meaning} ({trouble}); {advice}"),

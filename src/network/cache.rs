@@ -11,9 +11,13 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::way::{Obstacle, connect, encrypt};
+use super::connect;
+use super::deadline::{Deadline, Stage};
+use super::obstacle::Obstacle;
+use super::tls::{self, Within};
 use crate::checks::network::{CacheAnswer, CacheBatch, Trouble};
 use crate::checks::outcome::Code;
 use crate::clock::Clock;
@@ -32,31 +36,22 @@ pub async fn command(clock: &Clock, batch: &CacheBatch) -> Result<Vec<CacheAnswe
 }
 
 async fn talk(clock: &Clock, batch: &CacheBatch) -> Result<Vec<CacheAnswer>, Obstacle> {
-    let mut over = pin!(clock.sleep(batch.limit));
-    let late = "no connection came about in time; see whether the host is up, and whether routes and security groups let this \
-                network through";
-    let stream = in_time(connect(&batch.host, batch.port), over.as_mut(), late).await?;
+    let deadline = Deadline::after(clock, batch.limit);
+    let addresses = deadline.during(Stage::Resolving, connect::resolve(&batch.host, batch.port)).await?;
+    let (stream, _) = deadline.during(Stage::Connecting, connect::first(clock, &addresses, batch.limit)).await?;
     let stream: Box<dyn Stream> = match &batch.tls {
         None => Box::new(stream),
         Some(ca_file) => {
-            let late = "connected, but TLS was not answered in time; a cache that speaks none waits in silence: see whether this \
-                        one does";
-            Box::new(in_time(encrypt(stream, &batch.host, ca_file.as_deref()), over.as_mut(), late).await?)
+            let name = server_name(&batch.host)?;
+            let agreeing = tls::agree(clock, stream, &name, ca_file.as_deref(), Within::Other);
+            Box::new(deadline.during(Stage::AgreeingOnTls, agreeing).await?)
         }
     };
-    in_time(converse(stream, batch), over, "connected, but not answered in time; see the load and the log of the server").await
+    deadline.during(Stage::AwaitingAnswers, converse(stream, batch)).await
 }
 
-/// What `work` comes to, or that it was not over when the time was.
-async fn in_time<T>(
-    work: impl Future<Output = Result<T, Obstacle>>,
-    over: Pin<&mut impl Future<Output = ()>>,
-    late: &str,
-) -> Result<T, Obstacle> {
-    tokio::select! {
-        result = work => result,
-        () = over => Err(Obstacle::new(Code::TimedOut, late)),
-    }
+fn server_name(host: &str) -> Result<ServerName<'static>, Obstacle> {
+    ServerName::try_from(host.to_owned()).map_err(|_| Obstacle::not_asked(format!("no certificate can be for the name `{host}`")))
 }
 
 /// A connection, plain or encrypted.
@@ -112,7 +107,7 @@ async fn authenticate(connection: &mut MultiplexedConnection, user: &str, passwo
     let words: &[&str] = if user.is_empty() { &["AUTH", password] } else { &["AUTH", user, password] };
     match ask(connection, words.iter().copied()).await? {
         CacheAnswer::Refused { word, .. } if word == "LOADING" => {
-            Err(Obstacle::new(Code::TimedOut, "the cache is loading its data and answers nothing yet"))
+            Err(Obstacle::new(Code::TimedOut, "the cache is loading its data and answers nothing yet".to_owned()))
         }
         CacheAnswer::Refused { word, .. } => {
             let found = match word.as_str() {

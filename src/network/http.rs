@@ -7,11 +7,8 @@
 mod addresses;
 mod body;
 mod certificate;
-mod connect;
-mod deadline;
 mod message;
 mod obstacle;
-mod tls;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -25,9 +22,11 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::deadline::{Deadline, Stage};
 use self::message::{Content, Destination, Protocol};
-use self::obstacle::Obstacle;
+use super::deadline::{Deadline, Stage};
+use super::obstacle::Obstacle;
+use super::tls::Within;
+use super::{connect, tls};
 use crate::checks::messenger::Message;
 use crate::checks::network::{HttpAnswer, HttpRequest, PrivateAddresses, Trouble};
 use crate::clock::Clock;
@@ -71,7 +70,7 @@ async fn answer(clock: &Clock, request: &HttpRequest, content: Content<'_>) -> R
     let deadline = Deadline::after(clock, request.limit);
     let destination = Destination::of(request)?;
     let message = message::of(request, content)?;
-    let addresses = deadline.during(Stage::Resolving, connect::resolve(&destination)).await?;
+    let addresses = deadline.during(Stage::Resolving, connect::resolve(&destination.host, destination.port)).await?;
     if request.private_addresses == PrivateAddresses::Refused {
         addresses::none_is_private(&addresses)?;
     }
@@ -80,7 +79,7 @@ async fn answer(clock: &Clock, request: &HttpRequest, content: Content<'_>) -> R
         Protocol::Http => (converse(stream, message, &deadline, request.body_limit).await?, None),
         Protocol::Https => {
             let ca_file = request.tls_ca_file.as_deref();
-            let agreeing = tls::agree(clock, stream, &destination.server_name, ca_file);
+            let agreeing = tls::agree(clock, stream, &destination.server_name, ca_file, Within::Http);
             let stream = deadline.during(Stage::AgreeingOnTls, agreeing).await?;
             let certificate = certificate::of(&stream)?;
             (converse(stream, message, &deadline, request.body_limit).await?, Some(certificate))

@@ -4,10 +4,13 @@
 //! Everything here is one question and one answer, bounded in bytes and in time. What an answer means is the checks' business.
 
 pub mod cache;
+mod connect;
+mod deadline;
 pub mod dns;
 pub mod http;
+mod obstacle;
 pub mod secrets;
-mod way;
+mod tls;
 
 use crate::checks::messenger::{Message, Messenger};
 use crate::checks::network::{CacheAnswer, CacheBatch, DnsAnswer, HttpAnswer, HttpRequest, Network, Question, Reply};

@@ -49,7 +49,7 @@ async fn a_server_that_never_answers_is_unknown_and_named() {
     let outcome = outcome_within(&with_keys(fake.port, &TOGETHER), limit).await;
     assert_is(&outcome, Verdict::Unknown, Code::TimedOut);
     assert!(outcome.message.contains(&format!("127.0.0.1:{}", fake.port)), "{}", outcome.message);
-    assert!(outcome.message.contains("connected, but not answered"), "{}", outcome.message);
+    assert!(outcome.message.contains("connected, but not everything was answered"), "{}", outcome.message);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::checks::network::Trouble;
 use crate::checks::outcome::{Code, Evidence, Outcome, short};
+use crate::checks::trouble::described;
 
 use super::talk::Said;
 use super::topology::Node;
@@ -46,8 +47,8 @@ impl Report {
     /// Nothing was answered.
     pub(super) fn trouble(&mut self, trouble: &Trouble) {
         match trouble.is_certain() {
-            true => self.fail(trouble.code, trouble.to_string()),
-            false => self.unclear(trouble.code, trouble.to_string()),
+            true => self.fail(trouble.code, described(trouble)),
+            false => self.unclear(trouble.code, described(trouble)),
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Gate, Scene};
 use crate::checks::board::Stand;
 use crate::checks::declared::Declared;
-use crate::checks::outcome::CheckKind;
+use crate::checks::outcome::{CheckKind, Verdict};
 use crate::clock::after;
 use crate::migration::plan::Standing;
 
@@ -54,9 +54,10 @@ fn of_kind<'a>(scene: &Scene<'a>, kind: CheckKind) -> impl Iterator<Item = Decla
 /// When the next run of a check is due whose gate is among `closed`.
 pub fn next_run(scene: &Scene<'_>, closed: &[Gate]) -> Option<Timestamp> {
     let checks = &scene.migration.spec.checks;
+    let interval = checks.interval.duration();
     let waited_for = Declared::all(checks).filter(|check| closed.contains(&gate_of(check.kind())));
     let due = waited_for.filter_map(|check| scene.seen.checks.entry(check.name()));
-    due.map(|entry| after(entry.at, checks.interval.duration())).filter(|at| *at > scene.now).min()
+    due.map(|entry| after(entry.at, entry.due_after(interval))).filter(|at| *at > scene.now).min()
 }
 
 /// What keeps failing behind one of the gates `closed`: as often in a row as it would have to pass. Waiting does not mend that.
@@ -66,7 +67,8 @@ pub fn failing<'a>(scene: &Scene<'a>, closed: &[Gate]) -> Vec<String> {
     let keeps_failing = waited_for.filter(|check| checks.waiver(check.name(), scene.now).is_none()).filter_map(|check| {
         let entry = scene.seen.checks.entry(check.name())?;
         let often = entry.failures_in_a_row() >= checks.consecutive_passes as usize;
-        often.then(|| format!("{} keeps failing: {}", check.name(), entry.newest.message))
+        let still = entry.newest.verdict == Verdict::Fail;
+        (often && still).then(|| format!("{} keeps failing: {}", check.name(), entry.newest.message))
     });
     keeps_failing.collect()
 }

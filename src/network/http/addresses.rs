@@ -5,8 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::obstacle::Obstacle;
 use crate::checks::outcome::Code;
+use crate::network::obstacle::Obstacle;
 
 /// Ranges of IPv4 that are nobody's on the internet (IANA's special-purpose registry, RFC 6890). Those for documentation are
 /// left out: they lead nowhere, in private networks as well.

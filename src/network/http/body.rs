@@ -8,8 +8,8 @@ use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::obstacle::Obstacle;
 use crate::checks::outcome::{Code, short};
+use crate::network::obstacle::Obstacle;
 
 /// The body as it came over the wire, of at most `limit` bytes.
 pub async fn read(mut incoming: Incoming, limit: usize) -> Result<Vec<u8>, Obstacle> {

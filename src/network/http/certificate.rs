@@ -10,9 +10,9 @@ use x509_parser::error::X509Error;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::obstacle::Obstacle;
 use crate::checks::network::Certificate;
 use crate::checks::outcome::{Code, short};
+use crate::network::obstacle::Obstacle;
 
 /// The server's own certificate, the first of its chain.
 pub fn of(stream: &TlsStream<TcpStream>) -> Result<Certificate, Obstacle> {

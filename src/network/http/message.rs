@@ -7,8 +7,8 @@ use http_body_util::Full;
 use rustls::pki_types::ServerName;
 use url::{Host, Position};
 
-use super::obstacle::Obstacle;
 use crate::checks::network::HttpRequest;
+use crate::network::obstacle::Obstacle;
 
 /// Who asks, for those who read the server's log.
 const WHO_ASKS: &str = concat!("bascule/", env!("CARGO_PKG_VERSION"));

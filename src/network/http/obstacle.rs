@@ -1,30 +1,13 @@
-//! What got in the way of an answer, judged by the types of errors and never by their text.
+//! What got in the way of an answer over HTTP, judged by the types of errors and never by their text.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use crate::checks::outcome::Code;
-
-/// What got in the way, before it is said of which request.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// Its code.
-    pub code: Code,
-    /// What came instead of an answer, in words; never a secret.
-    pub detail: String,
-}
+use crate::network::obstacle::{Obstacle, tls_error};
+use crate::network::tls;
 
 impl Obstacle {
-    /// Something in the way.
-    pub const fn new(code: Code, detail: String) -> Self {
-        Self { code, detail }
-    }
-
-    /// A request that cannot be made.
-    pub const fn not_asked(detail: String) -> Self {
-        Self::new(Code::NotAsked, detail)
-    }
-
     /// An answer that is larger than anybody should read.
     pub fn too_large(what: &str) -> Self {
         Self::new(Code::AnswerTooLarge, format!("{what}; no more of it was read"))
@@ -56,7 +39,7 @@ impl Obstacle {
     /// What a connection that stood met while it was written to or read from.
     fn in_stream(error: &io::Error, when: &str) -> Self {
         if let Some(refusal) = tls_error(error) {
-            return super::tls::refused(refusal);
+            return tls::refused(refusal);
         }
         match error.kind() {
             // hyper's words for chunks that are none, and for trailers without an end.
@@ -74,11 +57,6 @@ impl Obstacle {
         let detail = format!("what came is not HTTP/1 ({why}); check the port, and whether TLS is spoken there");
         Self::new(Code::NotHttp, detail)
     }
-}
-
-/// What rustls says within an error of the stream that it stands on.
-pub fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 /// The error and its causes, one below the other.

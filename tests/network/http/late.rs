@@ -59,7 +59,7 @@ async fn a_server_that_never_agrees_on_tls_is_late_there() {
     .await;
     let trouble = out_of_time(&request("https", "/", server.port), stalled).await;
     assert_eq!(trouble.code, Code::TimedOut);
-    assert!(trouble.detail.contains("connected, but TLS was still being agreed on"), "{trouble}");
+    assert!(trouble.detail.contains("connected, but TLS was not answered"), "{trouble}");
 }
 
 #[tokio::test]

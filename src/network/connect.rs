@@ -9,7 +9,6 @@ use dns_lookup::{LookupError, LookupErrorKind, lookup_host};
 use futures_util::future::{Either, select};
 use tokio::net::TcpStream;
 
-use super::message::Destination;
 use super::obstacle::Obstacle;
 use crate::checks::outcome::Code;
 use crate::clock::Clock;
@@ -17,13 +16,13 @@ use crate::clock::Clock;
 /// The most addresses of one name that are tried: large services answer with eight.
 const ADDRESSES: usize = 16;
 
-/// The addresses of a destination, in the order that the system prefers.
+/// The addresses of a host, a name or an address itself, in the order that the system prefers.
 ///
 /// The system's resolver cannot be interrupted: one that hangs keeps a thread until it gives up, long after the exchange did.
-pub async fn resolve(destination: &Destination) -> Result<Vec<SocketAddr>, Obstacle> {
-    let host = destination.host.trim_matches(['[', ']']).to_owned();
+pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Obstacle> {
+    let host = host.trim_matches(['[', ']']).to_owned();
     if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, destination.port)]);
+        return Ok(vec![SocketAddr::new(address, port)]);
     }
     let asked = host.clone();
     let looking = tokio::task::spawn_blocking(move || lookup_host(&asked).map(|found| found.collect::<Vec<_>>()));
@@ -35,7 +34,7 @@ pub async fn resolve(destination: &Destination) -> Result<Vec<SocketAddr>, Obsta
     if found.is_empty() {
         return Err(no_such_name(&host));
     }
-    Ok(found.into_iter().take(ADDRESSES).map(|address| SocketAddr::new(address, destination.port)).collect())
+    Ok(found.into_iter().take(ADDRESSES).map(|address| SocketAddr::new(address, port)).collect())
 }
 
 /// Only some of the system's codes say that there is no such name; with the others it may well be there.

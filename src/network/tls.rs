@@ -20,9 +20,6 @@ use super::obstacle::{Obstacle, tls_error};
 use crate::checks::outcome::{Code, short};
 use crate::clock::Clock;
 
-/// The one protocol that is spoken within.
-const HTTP_1_1: &[u8] = b"http/1.1";
-
 /// The authorities that the platform knows. Reading them takes longer than a whole exchange, and they change with the machine.
 static PLATFORM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 
@@ -37,27 +34,46 @@ impl TimeProvider for TimeOf {
     }
 }
 
+/// What will be spoken within, for servers that want to be told beforehand (ALPN, RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// HTTP/1.1.
+    Http,
+    /// Something that has no registered name.
+    Other,
+}
+
+impl Within {
+    fn protocols(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Http => vec![b"http/1.1".to_vec()],
+            Self::Other => Vec::new(),
+        }
+    }
+}
+
 /// TLS on `stream` with a server that proves to be `name`, by the authorities in `ca_file` (PEM) or those of the platform.
 pub async fn agree(
     clock: &Clock,
     stream: TcpStream,
     name: &ServerName<'static>,
     ca_file: Option<&Path>,
+    within: Within,
 ) -> Result<TlsStream<TcpStream>, Obstacle> {
     let authorities = match ca_file {
         Some(path) => authorities_of(path).await?,
         None => authorities_of_the_platform().await?,
     };
-    let connector = TlsConnector::from(Arc::new(config(clock, authorities)?));
+    let connector = TlsConnector::from(Arc::new(config(clock, authorities, within)?));
     connector.connect(name.clone(), stream).await.map_err(|error| broken(&error))
 }
 
-fn config(clock: &Clock, authorities: Arc<RootCertStore>) -> Result<ClientConfig, Obstacle> {
+fn config(clock: &Clock, authorities: Arc<RootCertStore>, within: Within) -> Result<ClientConfig, Obstacle> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_details(provider, Arc::new(TimeOf(clock.clone())));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| refused(&error))?;
     let mut config = builder.with_root_certificates(authorities).with_no_client_auth();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    config.alpn_protocols = within.protocols();
     // A resumed session shows no certificate.
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -97,7 +113,10 @@ async fn authorities_of_the_platform() -> Result<Arc<RootCertStore>, Obstacle> {
 fn broken(error: &io::Error) -> Obstacle {
     match tls_error(error) {
         Some(refusal) => refused(refusal),
-        None => Obstacle::new(Code::ConnectionLost, format!("the connection broke off while TLS was agreed on: {error}")),
+        None => {
+            let detail = format!("the connection broke off while TLS was agreed on ({error}); see whether TLS is spoken there");
+            Obstacle::new(Code::ConnectionLost, detail)
+        }
     }
 }
 
@@ -106,7 +125,7 @@ pub fn refused(error: &rustls::Error) -> Obstacle {
     match error {
         rustls::Error::InvalidCertificate(flaw) => flawed(flaw),
         rustls::Error::InvalidMessage(_) => {
-            let detail = format!("what came is not TLS ({error}); check the port, and whether plain HTTP is spoken there");
+            let detail = format!("what came is not TLS ({error}); check the port, and whether TLS is spoken there");
             Obstacle::new(Code::TlsRefused, detail)
         }
         rustls::Error::AlertReceived(alert) => {

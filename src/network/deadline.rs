@@ -21,10 +21,12 @@ pub enum Stage {
     Connecting,
     /// TLS was begun.
     AgreeingOnTls,
-    /// The request was sent.
+    /// A request was sent over HTTP.
     AwaitingHead,
     /// The head of an answer came.
     ReadingBody,
+    /// Commands were sent to a cache.
+    AwaitingAnswers,
 }
 
 impl fmt::Display for Stage {
@@ -32,9 +34,10 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolving => "the name was still being looked up; see whether this machine's resolver answers",
             Self::Connecting => "nobody took the connection; check address, port and the firewall between",
-            Self::AgreeingOnTls => "connected, but TLS was still being agreed on",
+            Self::AgreeingOnTls => "connected, but TLS was not answered; see whether TLS is spoken there",
             Self::AwaitingHead => "the request was sent, but the head of an answer has not come",
             Self::ReadingBody => "an answer began to come, but its body has not ended",
+            Self::AwaitingAnswers => "connected, but not everything was answered; see the load and the log of the server",
         })
     }
 }
