@@ -21,6 +21,20 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Pass, Self::Fail, Self::Unknown];
+
+    /// As it is written in JSON and in labels.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What a check is about; each kind has a gate of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,7 @@
 //! How every declared check stands, as it is published.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,22 @@ pub struct CheckReport {
     /// Who says that it need not pass, if somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
+}
+
+impl fmt::Display for CheckReport {
+    /// One line, and one more for a waiver. A failure stands out without colour.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.verdict {
+            Verdict::Fail => "FAIL",
+            Verdict::Pass | Verdict::Unknown => self.verdict.word(),
+        };
+        let code = self.code.map_or_else(String::new, |code| format!("{code}: "));
+        write!(f, "{word:<8} {:<28} {code}{}", self.name, self.message)?;
+        match &self.waiver {
+            Some(waiver) => write!(f, "\n{:9}{waiver}", ""),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Every declared check, in the order of the file.

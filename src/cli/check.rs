@@ -145,16 +145,7 @@ fn overall(checks: &[CheckReport]) -> Verdict {
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
-            let word = match check.verdict {
-                Verdict::Pass => "pass",
-                Verdict::Fail => "FAIL",
-                Verdict::Unknown => "unknown",
-            };
-            let code = check.code.map_or_else(String::new, |code| code.to_string());
-            writeln!(f, "{word:<8} {:<28} {code}: {}", check.name, check.message)?;
-            if let Some(waiver) = &check.waiver {
-                writeln!(f, "{:9}waived by {} until {:.0}: {}", "", waiver.by, waiver.until, waiver.why)?;
-            }
+            writeln!(f, "{check}")?;
             for seen in &check.evidence {
                 writeln!(f, "{:9}{} -> {} ({} ms)", "", seen.asked, seen.answered, seen.took_ms)?;
             }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::{Output, client, exit};
+use crate::checks::outcome::Verdict;
 use crate::http::{MigrationList, MigrationObject};
 use crate::migration::status::{ConditionStatus, MigrationStatus, TaskReport};
 use crate::names::MigrationName;
@@ -129,6 +130,13 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
     }
     for gate in status.gates.iter().filter(|gate| !gate.standing.is_open()) {
         say("gate closed", format!("{:<18} {}", gate.name, gate.standing.text()));
+    }
+    if !status.checks.is_empty() {
+        let passing = status.checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
+        say("checks", format!("{passing} of {} pass", status.checks.len()));
+    }
+    for check in status.checks.iter().filter(|check| check.verdict != Verdict::Pass || check.waiver.is_some()) {
+        say("check", check.to_string().replace('\n', &format!("\n{:16}", "")));
     }
     for wait in &status.waiting {
         say("waiting", wait.message.clone());

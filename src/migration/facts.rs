@@ -18,6 +18,7 @@ use crate::controllers::hooks::{HookAnswer, HookRecords};
 use crate::database::BinlogPosition;
 use crate::names::{ChangeId, HookName, MarkerId, Side, TableName};
 use crate::parity::report::{Report, Verdict};
+use crate::spec::checks::Waiver;
 use crate::spec::{HookPoint, Phase};
 
 /// Why a marker travels.
@@ -160,6 +161,11 @@ pub enum Fact {
     },
     /// The operator took the abandoned rollback back, so that it may be asked for again.
     RollbackWithdrawn,
+    /// Other checks are waived than before.
+    WaiversInForce {
+        /// All that are in force now; empty when none is any more.
+        waivers: Vec<Waiver>,
+    },
     /// Hooks are about to be called. Counted before the calls are made.
     HooksCalled {
         /// At which point.
@@ -302,6 +308,8 @@ pub struct Facts {
     pub latch: Latch,
     /// Why the last rollback was given up; cleared when the operator withdraws it.
     pub rollback_abandoned: Option<String>,
+    /// Waivers of checks that were in force last.
+    pub waivers: Vec<Waiver>,
     /// Calls to hooks in this attempt.
     pub hooks: HookRecords,
 }
@@ -330,6 +338,7 @@ impl Default for Facts {
             pause_began: None,
             latch: Latch::Free,
             rollback_abandoned: None,
+            waivers: Vec::new(),
             hooks: HookRecords::default(),
         }
     }
@@ -419,6 +428,7 @@ impl Facts {
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
             Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
+            Fact::WaiversInForce { waivers } => self.waivers.clone_from(waivers),
             Fact::HooksCalled { point, hooks } => self.hooks.called(at, *point, hooks),
             Fact::HooksAnswered { point, answers } => self.hooks.answered(at, *point, answers),
         }
@@ -433,6 +443,7 @@ impl Facts {
             intended: kept.intended,
             last_flip: kept.last_flip,
             target_opened: kept.target_opened,
+            waivers: kept.waivers,
             ..Self::default()
         };
         self.enter(Rung::Preflight, at);

@@ -148,6 +148,7 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
     notice_change(scene, &mut facts);
     notice_withdrawal(scene, &mut facts);
     notice_comparison(scene, &mut facts);
+    notice_waivers(scene, &mut facts);
     match scene.facts.rung {
         Rung::Fence => {
             notice_fence(scene, Side::Target, &mut facts);
@@ -234,6 +235,14 @@ fn notice_comparison(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
             differing: differing.map(|table| table_name(&table.table)).collect(),
             report: Some(Box::new(report.clone())),
         });
+    }
+}
+
+/// Who vouches for checks that need not pass. Nobody's writes wait for this to be written down.
+fn notice_waivers(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    let in_force = || scene.migration.spec.checks.waivers_in_force(scene.now);
+    if !scene.facts.writes_are_paused() && !in_force().eq(&scene.facts.waivers) {
+        facts.push(Fact::WaiversInForce { waivers: in_force().cloned().collect() });
     }
 }
 

@@ -127,6 +127,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         Just(Fact::Aborted { why: "chance".into() }),
         Just(Fact::RollbackAbandoned { why: "chance".into() }),
         Just(Fact::RollbackWithdrawn),
+        Just(Fact::WaiversInForce { waivers: Vec::new() }),
         any_hook().prop_map(|(point, name)| Fact::HooksCalled { point, hooks: vec![name] }),
         (any_hook(), select(vec![204, 409, 503])).prop_map(|((point, name), status)| Fact::HooksAnswered {
             point,

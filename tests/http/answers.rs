@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bascule::checks::report::CheckReport;
 use bascule::http::{Endpoint, Limits, document};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{GateReport, Standing};
@@ -215,6 +216,38 @@ async fn the_page_lists_the_migrations_and_runs_nothing_that_they_say() {
     assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(reply.body.contains("href=\"api/v1/migrations/payments\""));
     assert!(reply.body.contains("&lt;script&gt;") && !reply.body.contains("<script"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_a_failed_check_from_one_that_nobody_can_judge() {
+    let server = server().await;
+    let mut shown = status("checked");
+    let check = |name: &str, verdict: &str, waiver: serde_json::Value| {
+        let report = json!({
+            "name": name, "kind": "page", "verdict": verdict, "message": "so it went", "passesInARow": 0, "evidence": [],
+            "waiver": waiver,
+        });
+        serde_json::from_value::<CheckReport>(report).expect("a report")
+    };
+    let waiver = json!({ "check": "cache", "by": "ada", "why": "it moves on Monday", "until": "2026-01-01T00:00:00Z" });
+    shown.checks =
+        vec![check("checkout", "pass", json!(null)), check("booking", "unknown", json!(null)), check("cache", "fail", waiver)];
+    server.board.publish(&migration(), 3, shown, plan());
+    let text = server.get("/metrics").await.body;
+    for line in [
+        r#"bascule_check_verdict{migration="payments",check="checkout",verdict="pass"} 1"#,
+        r#"bascule_check_verdict{migration="payments",check="booking",verdict="unknown"} 1"#,
+        r#"bascule_check_verdict{migration="payments",check="booking",verdict="fail"} 0"#,
+        r#"bascule_check_verdict{migration="payments",check="cache",verdict="fail"} 1"#,
+        r#"bascule_checks_waived{migration="payments"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}\nis not in\n{text}");
+    }
+    server.board.publish(&migration(), 4, status("declared no more"), plan());
+    let text = server.get("/metrics").await.body;
+    assert!(!text.contains("check=\"checkout\""), "{text}");
+    assert!(text.contains(r#"bascule_checks_waived{migration="payments"} 0"#), "{text}");
     server.stop().await;
 }
 

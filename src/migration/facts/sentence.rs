@@ -46,6 +46,11 @@ impl fmt::Display for Fact {
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
             Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),
+            Self::WaiversInForce { waivers } if waivers.is_empty() => f.write_str("no check is waived any more"),
+            Self::WaiversInForce { waivers } => {
+                let said: Vec<String> = waivers.iter().map(ToString::to_string).collect();
+                f.write_str(&said.join("; "))
+            }
             Self::HooksCalled { point, hooks } => write!(f, "about to call the hooks of {point}: {}", listed(hooks)),
             Self::HooksAnswered { answers, .. } => {
                 let said: Vec<String> = answers.iter().map(|(hook, answer)| format!("{hook} {answer}")).collect();

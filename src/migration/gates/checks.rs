@@ -28,7 +28,7 @@ pub(super) fn proven(scene: &Scene<'_>, kind: CheckKind) -> Standing {
     let checks = &scene.migration.spec.checks;
     for check in of_kind(scene, kind) {
         if let Some(waiver) = checks.waiver(check.name(), scene.now) {
-            open.push(format!("{} is waived by {} until {:.0}: {}", check.name(), waiver.by, waiver.until, waiver.why));
+            open.push(waiver.to_string());
             continue;
         }
         match scene.seen.checks.stand(check.name(), checks, scene.now) {

@@ -8,6 +8,8 @@ mod schema;
 pub mod text;
 mod upstream;
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -145,10 +147,21 @@ pub struct Waiver {
     pub until: Timestamp,
 }
 
+impl fmt::Display for Waiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is waived by {} until {:.0}: {}", self.check, self.by, self.until, self.why)
+    }
+}
+
 impl Checks {
+    /// The waivers that are in force at `now`, in the order of the file.
+    pub fn waivers_in_force(&self, now: Timestamp) -> impl Iterator<Item = &Waiver> {
+        self.waivers.iter().filter(move |waiver| now < waiver.until)
+    }
+
     /// The waiver of a check that is in force at `now`.
     pub fn waiver(&self, check: &CheckName, now: Timestamp) -> Option<&Waiver> {
-        self.waivers.iter().find(|waiver| waiver.check == *check && now < waiver.until)
+        self.waivers_in_force(now).find(|waiver| waiver.check == *check)
     }
 
     /// Every declared check's name, with its path in the file.
