@@ -22,3 +22,7 @@ pub mod rehearsal;
 pub mod sighting;
 pub mod sim;
 pub mod spec;
+
+/// Here and not in the program, so that tests and benches measure what is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

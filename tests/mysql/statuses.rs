@@ -168,7 +168,7 @@ async fn every_bad_day_of_a_server_is_in_the_status_with_what_to_do_and_passes()
         (BadDay::WrongPassword, "check the user and password that `credentialsFrom` names"),
         (BadDay::TlsRefused, "give it a certificate"),
         (BadDay::ReadOnly, "this is not a writer: name the writer's endpoint"),
-        (BadDay::Silent, "check host, port and the firewall between"),
+        (BadDay::Silent, "the firewall between"),
     ];
     for (day, what_to_do) in days {
         let mut worse = migration.clone();

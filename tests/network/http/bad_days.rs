@@ -62,7 +62,7 @@ async fn plain_http_on_a_tls_port_and_tls_on_a_plain_port_are_told_apart_from_br
     let plain = Server::http(|_| page(200, &[], "paid")).await;
     let no_tls = trouble(&request("https", "/", plain.port)).await;
     assert_eq!(no_tls.code, Code::TlsRefused);
-    assert!(no_tls.detail.contains("whether plain HTTP is spoken there"), "{no_tls}");
+    assert!(no_tls.detail.contains("whether TLS is spoken there"), "{no_tls}");
 
     let secured = Server::https(&Authority::new().sign(&[HOST], TODAY), |_| page(200, &[], "paid")).await;
     let no_http = trouble(&request("http", "/", secured.port)).await;
