@@ -50,7 +50,8 @@ pub fn save_to_first_request(count: usize, edits: usize) {
         let board = Arc::new(Board::new(clock.now()));
         let place = Place::Sandbox { seed: 1, profile: FaultProfile::calm() };
         let options = Options {
-            specs,
+            specs: Specs::Files(specs),
+            wake: Arc::default(),
             state: home.path().join("state"),
             poll: NEVER,
             cadence: Cadence { moving_first: NEVER, moving_longest: NEVER, settled: NEVER, ..Cadence::production() },
