@@ -265,6 +265,17 @@ async fn a_large_file_and_a_link_are_named_and_hold_up_no_neighbour() {
 }
 
 #[tokio::test]
+async fn what_a_committer_writes_cannot_play_with_a_terminal() {
+    let upstream = Upstream::with(&[("a.yaml", "one\n"), ("\u{1b}[2Jb.yaml", "one\n")]);
+    upstream.push_all(&format!("\u{1b}[2J \u{202e}{}", "long".repeat(200)), &[]);
+    let News { files, head, .. } = Follower::of(&upstream.url(), ".").news().await;
+    let subject = head.expect("a commit").subject;
+    assert!(subject.starts_with("\\u{1b}[2J \\u{202e}long") && subject.len() < 300, "{subject}");
+    let paths: Vec<_> = files.iter().map(|event| event.path.clone()).collect();
+    assert_eq!(paths, [called(&upstream, "\\u{1b}[2Jb.yaml"), called(&upstream, "a.yaml")]);
+}
+
+#[tokio::test]
 async fn a_branch_or_a_path_that_is_not_there_is_told() {
     let upstream = Upstream::with(&[("a.yaml", "one\n")]);
     let trouble = Follower::of(&upstream.url(), "migrations").trouble().await;
@@ -301,7 +312,8 @@ async fn only_commits_signed_by_somebody_in_the_file_are_taken_where_that_is_dem
     let mut follower = Follower::of(&upstream.url(), ".");
     follower.specs.signers = Some(signers.clone());
     let mut follower = follower.restarted();
-    let refused = |trouble: &SourceTrouble| matches!(trouble, SourceTrouble::Refused(why) if why.contains("carries no signature"));
+    let refused =
+        |trouble: &SourceTrouble| matches!(trouble, SourceTrouble::Refused(why) if why.contains("carries no signature"));
     let trouble = follower.trouble().await;
     assert!(refused(&trouble), "an unsigned commit: {trouble:?}");
 

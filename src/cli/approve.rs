@@ -80,6 +80,10 @@ fn refusal(migration: &Migration, approval: &Approval) -> Option<String> {
     if approval.person().is_empty() {
         return Some("an approval needs a name: --as NAME".into());
     }
+    let digest = approval.plan_digest.as_str();
+    if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some("--digest: a plan's digest has 64 hexadecimal digits, as `bascule plan` prints them".into());
+    }
     let rule = &migration.spec.cutover.approvals;
     let said = migration.spec.approvals.iter().find(|known| {
         known.person() == approval.person() && known.attempt == approval.attempt && known.plan_digest == approval.plan_digest

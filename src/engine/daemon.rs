@@ -158,7 +158,10 @@ impl Daemon {
         self.head = head;
         if let Some(trouble) = trouble.as_ref().filter(|trouble| Some(*trouble) != self.trouble.as_ref()) {
             tracing::error!("{}; the last good spec holds", trouble.why());
-            self.board.metrics().spec_refused();
+            // A server that is away is no fault of a spec.
+            if matches!(trouble, SourceTrouble::Refused(_)) {
+                self.board.metrics().spec_refused();
+            }
         }
         self.trouble = trouble;
         for event in files {

@@ -79,8 +79,7 @@ impl Stand {
             Self::Before => to != Phase::RolledBack,
             // An earlier phase is an abort; there is nothing yet to roll back.
             Self::Switching => to != Phase::RolledBack,
-            Self::Switched => matches!(to, Phase::CutOver | Phase::Completed | Phase::RolledBack),
-            Self::GoingBack => matches!(to, Phase::CutOver | Phase::RolledBack),
+            Self::Switched | Self::GoingBack => matches!(to, Phase::CutOver | Phase::Completed | Phase::RolledBack),
             Self::Over => to == Phase::Completed,
             Self::Aborted => to < Phase::CutOver,
             Self::Back => to == Phase::RolledBack,
@@ -99,7 +98,7 @@ impl Stand {
             }
             Self::Switching => "the target has taken no writes yet; an earlier phase is an abort".into(),
             Self::Switched => "the target has taken writes, so that the only way back is a rollback".into(),
-            Self::GoingBack => "a rollback is under way; CutOver takes it back as long as legacy has not opened".into(),
+            Self::GoingBack => "a rollback is under way; CutOver or Completed take it back as long as legacy has not opened".into(),
             Self::Over => "the way back is given up, and the migration is over".into(),
             Self::Aborted => format!("attempt {attempt} was aborted and is never tried again; raise spec.attempt first"),
             Self::Back => format!("attempt {attempt} was rolled back and is never tried again; raise spec.attempt first"),

@@ -113,4 +113,3 @@ impl Upstream {
         (key, format!("{name}@example.com {public}"))
     }
 }
-

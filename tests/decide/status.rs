@@ -48,7 +48,7 @@ fn status_with(story: &Story, previous: Option<&MigrationStatus>, journal_error:
     derive(&scene, &story.plan(), &backstage)
 }
 
-fn status(story: &Story) -> MigrationStatus {
+pub fn status(story: &Story) -> MigrationStatus {
     status_with(story, None, None)
 }
 

@@ -272,16 +272,18 @@ fn walk(directory: &Path, visit: &mut dyn FnMut(&Path, u64)) -> io::Result<()> {
     Ok(())
 }
 
-/// A text that somebody else wrote, on one line and of bounded length: what cannot be seen is written as an escape.
+/// A text that somebody else wrote, on one line and of bounded length.
 pub(super) fn tame(text: &str) -> String {
     /// A message with an address and a reason.
     const SHOWN_CHARACTERS: usize = 240;
-    let shown = text.chars().take(SHOWN_CHARACTERS);
+    visible(text.chars().take(SHOWN_CHARACTERS))
+}
+
+/// A text in which what cannot be seen is written as an escape.
+pub(super) fn visible(text: impl Iterator<Item = char>) -> String {
+    let mut shown = String::new();
+    for c in text {
+        if is_hidden(c) || matches!(c, '\n' | '\t') { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
     shown
-        .flat_map(|c| {
-            if is_hidden(c) || c.is_whitespace() && c != ' ' { c.escape_unicode().to_string() } else { c.to_string() }
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }

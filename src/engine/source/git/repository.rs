@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::address::{Address, Branch, RepositoryPath};
-use super::command::{Bounds, Git, GitError, sweep, tame};
+use super::command::{Bounds, Git, GitError, sweep, tame, visible};
 use crate::clock::Clock;
 use crate::engine::source::read::{Content, LARGEST_BYTES, is_spec};
 use crate::migration::source::Commit;
@@ -217,7 +217,8 @@ impl Listed {
             return Some(Self::Other);
         }
         let kind = if mode == "120000" { Kind::Link } else { Kind::File { bytes: size.parse().ok()? } };
-        Some(Self::Blob(Blob { path: path.to_owned(), id: id.to_owned(), kind }))
+        // It is read by its id, so that its name may be shown as it can be seen.
+        Some(Self::Blob(Blob { path: visible(path.chars()), id: id.to_owned(), kind }))
     }
 }
 
