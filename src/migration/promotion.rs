@@ -45,6 +45,8 @@ enum Stand {
     Aborted,
     /// This attempt was rolled back.
     Back,
+    /// Only the file is known, and it has asked for no switch.
+    PerhapsBefore,
     /// Only the file is known, and it asks for the switch or more.
     PerhapsSwitched,
     /// Only the file is known, and it asks for a rollback.
@@ -57,7 +59,9 @@ impl Stand {
             return match file.spec.phase {
                 Phase::CutOver | Phase::Completed => Self::PerhapsSwitched,
                 Phase::RolledBack => Self::PerhapsBack,
-                Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed => Self::Before,
+                Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed => {
+                    Self::PerhapsBefore
+                }
             };
         };
         let is_next_attempt = file.spec.attempt > status.attempt;
@@ -76,9 +80,8 @@ impl Stand {
     /// What may be asked for there. Setting a later phase walks through those between, so that none has to be asked for by itself.
     fn accepts(self, to: Phase) -> bool {
         match self {
-            Self::Before => to != Phase::RolledBack,
-            // An earlier phase is an abort; there is nothing yet to roll back.
-            Self::Switching => to != Phase::RolledBack,
+            // An earlier phase stops what is under way, or aborts it; there is nothing yet to roll back.
+            Self::Before | Self::PerhapsBefore | Self::Switching => to != Phase::RolledBack,
             Self::Switched | Self::GoingBack => matches!(to, Phase::CutOver | Phase::Completed | Phase::RolledBack),
             Self::Over => to == Phase::Completed,
             Self::Aborted => to < Phase::CutOver,
@@ -91,9 +94,9 @@ impl Stand {
     fn why(self, file: &Migration) -> String {
         let attempt = file.spec.attempt;
         match self {
-            Self::Before => {
-                "the target has taken no writes, so that there is nothing to roll back; an earlier phase stops what is under way \
-                 (if only the file was looked at: a running bascule knows more, ask it with --server)"
+            Self::Before => "the target has taken no writes, so that there is nothing to roll back".into(),
+            Self::PerhapsBefore => {
+                "by this file nothing has been switched; if it has been all the same, a running bascule knows: ask it with --server"
                     .into()
             }
             Self::Switching => "the target has taken no writes yet; an earlier phase is an abort".into(),
