@@ -236,7 +236,8 @@ impl GitSource {
     /// What is new, if anything is. A file that is gone comes first, so that one that was moved is free when it arrives.
     fn told(&mut self, looked: Result<Option<Seen>, SourceTrouble>, was_start: bool) -> Option<News> {
         let trouble = looked.as_ref().err().cloned();
-        self.failures = if trouble.is_some() { self.failures.saturating_add(1) } else { 0 };
+        let is_away = matches!(trouble, Some(SourceTrouble::Unread(_)));
+        self.failures = if is_away { self.failures.saturating_add(1) } else { 0 };
         let mut files = Vec::new();
         let mut is_new = !was_start && trouble != self.trouble;
         if let Ok(Some(Seen { head, files: seen })) = looked {
