@@ -110,8 +110,8 @@ pub enum GitError {
     },
 }
 
-/// Everything that a call of git has in common with the next.
-#[derive(Debug, Clone)]
+/// Everything that a call of git has in common with the next. It is never printed: its environment may hold a secret.
+#[derive(Clone)]
 pub(super) struct Git {
     pub directory: PathBuf,
     pub environment: Vec<(OsString, OsString)>,

@@ -45,7 +45,7 @@ pub enum Found {
 }
 
 /// A copy of one branch.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Repository {
     git: Git,
     address: Address,
