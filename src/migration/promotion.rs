@@ -77,7 +77,7 @@ impl Stand {
         }
     }
 
-    /// What may be asked for there. Setting a later phase walks through those between, so that none has to be asked for by itself.
+    /// What may be asked for there. Setting a later phase walks through those between: none has to be asked for by itself.
     fn accepts(self, to: Phase) -> bool {
         match self {
             // An earlier phase stops what is under way, or aborts it; there is nothing yet to roll back.
