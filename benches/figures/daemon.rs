@@ -9,6 +9,7 @@ use bascule::aws::Meter;
 use bascule::clock::Clock;
 use bascule::engine::cadence::Cadence;
 use bascule::engine::daemon::{Daemon, Options};
+use bascule::engine::source::Specs;
 use bascule::engine::surroundings::{Place, Surroundings};
 use bascule::http::Board;
 use bascule::sim::profile::FaultProfile;
