@@ -32,10 +32,13 @@ pub struct News {
     pub trouble: Option<SourceTrouble>,
 }
 
+/// Whether bytes are a spec.
+type Judge = fn(&[u8]) -> bool;
+
 /// A source of specs that is followed.
 pub enum Feed {
     /// Files.
-    Files(Box<Source<fn(&[u8]) -> bool>>),
+    Files(Box<Source<Judge>>),
     /// A branch.
     Git(Box<GitSource>),
 }
@@ -45,7 +48,7 @@ impl Feed {
     pub fn new(specs: &Specs, state: &Path, poll: Duration, wake: Arc<Notify>) -> Self {
         match specs {
             Specs::Files(path) => {
-                let parses = (|bytes| load("", bytes).is_ok()) as fn(&[u8]) -> bool;
+                let parses = (|bytes| load("", bytes).is_ok()) as Judge;
                 Self::Files(Box::new(Source::woken_by(wake, path, poll, Clock::system(), parses)))
             }
             Specs::Git(specs) => Self::Git(Box::new(GitSource::new(GitSpecs::clone(specs), state, poll, Clock::system(), wake))),

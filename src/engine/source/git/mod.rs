@@ -160,28 +160,28 @@ impl GitSource {
 
     /// What an earlier process took, so that a server that is away at the start takes nothing from anybody.
     async fn recall(&self) -> Result<Option<Seen>, SourceTrouble> {
-        self.repository.prepare().await.map_err(unread)?;
-        let Some(taken) = self.repository.taken().await.map_err(unread)? else { return Ok(None) };
+        self.repository.prepare().await?;
+        let Some(taken) = self.repository.taken().await? else { return Ok(None) };
         self.check_signature(&taken).await?;
         self.read(&taken).await.map(Some)
     }
 
     /// Looks at the branch; nothing if it is where it was.
     async fn look(&self) -> Result<Option<Seen>, SourceTrouble> {
-        self.repository.prepare().await.map_err(unread)?;
-        let taken = self.repository.taken().await.map_err(unread)?;
-        let fetched = self.repository.fetch(taken.as_deref()).await.map_err(unread)?;
+        self.repository.prepare().await?;
+        let taken = self.repository.taken().await?;
+        let fetched = self.repository.fetch(taken.as_deref()).await?;
         if self.head.as_ref().is_some_and(|head| head.id == fetched) {
             return Ok(None);
         }
         if let Some(taken) = &taken
-            && !self.repository.descends(&fetched, taken).await.map_err(unread)?
+            && !self.repository.descends(&fetched, taken).await?
         {
             return Err(SourceTrouble::Refused(self.rewritten(&fetched, taken)));
         }
         self.check_signature(&fetched).await?;
         let seen = self.read(&fetched).await?;
-        self.repository.take(&fetched).await.map_err(unread)?;
+        self.repository.take(&fetched).await?;
         Ok(Some(seen))
     }
 
@@ -196,7 +196,7 @@ impl GitSource {
 
     async fn check_signature(&self, commit: &str) -> Result<(), SourceTrouble> {
         let Some(signers) = &self.specs.signers else { return Ok(()) };
-        match self.repository.fault_of_signature(commit).await.map_err(unread)? {
+        match self.repository.fault_of_signature(commit).await? {
             None => Ok(()),
             Some(why) => Err(SourceTrouble::Refused(format!(
                 "{commit} carries no signature of anybody in {} ({why}); sign it (`git commit -S`) with such a key",
@@ -207,9 +207,9 @@ impl GitSource {
 
     /// Reads the files of a commit; those that are as they were are not read again.
     async fn read(&self, commit: &str) -> Result<Seen, SourceTrouble> {
-        let head = self.repository.describe(commit).await.map_err(unread)?;
+        let head = self.repository.describe(commit).await?;
         let path = &self.specs.path;
-        let blobs = match self.repository.files(commit, path).await.map_err(unread)? {
+        let blobs = match self.repository.files(commit, path).await? {
             Found::Files(blobs) => blobs,
             Found::TooMany(count) => {
                 let why =
@@ -226,7 +226,7 @@ impl GitSource {
             let called = self.specs.called(&blob.path);
             let content = match self.known.get(&called) {
                 Some((known, content)) if *known == blob => content.clone(),
-                Some(_) | None => self.repository.read(&blob).await.map_err(unread)?,
+                Some(_) | None => self.repository.read(&blob).await?,
             };
             files.insert(called, (blob, content));
         }
@@ -259,6 +259,9 @@ impl GitSource {
     }
 }
 
-fn unread(error: GitError) -> SourceTrouble {
-    SourceTrouble::Unread(error.to_string())
+impl From<GitError> for SourceTrouble {
+    /// Whatever git could not do, the branch was not read.
+    fn from(error: GitError) -> Self {
+        Self::Unread(error.to_string())
+    }
 }
