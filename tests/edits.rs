@@ -287,7 +287,7 @@ fn nobody_approves_the_same_plan_twice_and_a_void_or_expired_word_may_be_given_a
     assert_eq!(code(&approve("Ada", &own, AT)), 0);
     let text = desk.text();
     let twice = approve("ada", &own, "2026-03-01T02:00:00Z");
-    assert_eq!((code(&twice), desk.text()), (1, text.clone()));
+    assert_eq!((code(&twice), desk.text()), (1, text));
     assert!(said(&twice).contains("Ada has approved attempt 1 of this plan already"), "{}", said(&twice));
     assert_eq!(code(&approve("ada", &own, "2026-03-01T06:00:00Z")), 0, "the first word has expired");
     let other = approve("ada", &"d".repeat(64), "2026-03-01T06:00:00Z");
