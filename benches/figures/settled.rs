@@ -84,7 +84,7 @@ impl Kept {
         let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock, clock);
         let reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
         let number = u32::try_from(number).expect("a small number");
-        Self { number, reconciler, wish: Wish { migration: Arc::new(migration), generation: 1, refused: None } }
+        Self { number, reconciler, wish: Wish { migration: Arc::new(migration), generation: 1, source: None, refused: None } }
     }
 
     /// Until the wished phase is reached and nothing is left to do.

@@ -108,7 +108,7 @@ fn in_the_sandbox(args: &CheckArgs, migration: &Migration) -> Result<Checked, St
         let mut controller = Reconciler::start(equipment, Arc::new(journal), clock.clone(), Cadence::rehearsal());
         let mut prepared = migration.clone();
         (prepared.spec.phase, prepared.spec.paused) = (Phase::Prepared, false);
-        let wish = Wish { migration: Arc::new(prepared), generation: 1, refused: None };
+        let wish = Wish { migration: Arc::new(prepared), generation: 1, source: None, refused: None };
         for _ in 0..PASSES_TO_PREPARED {
             let report = controller.pass(&wish).await;
             if report.status.phase == Some(Phase::Prepared) {

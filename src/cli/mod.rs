@@ -1,13 +1,18 @@
 //! The command line: one file a verb. Data goes to stdout, messages to stderr, and every exit code is documented.
 
+pub mod approve;
 pub mod check;
 pub mod client;
+mod diff;
 pub mod exit;
 mod file;
+pub mod live;
 pub mod parity;
 pub mod plan;
+pub mod promote;
 pub mod quarantine;
 pub mod rehearse;
+mod rewrite;
 pub mod run;
 pub mod schema;
 pub mod simulate;
@@ -47,6 +52,8 @@ enum Verb {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Promote(promote::PromoteArgs),
+    Approve(approve::ApproveArgs),
     Check(check::CheckArgs),
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
@@ -67,6 +74,8 @@ pub fn main() -> u8 {
         Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Promote(args) => promote::run(&args),
+        Verb::Approve(args) => approve::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),

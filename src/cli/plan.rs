@@ -108,7 +108,7 @@ async fn from_here(args: &PlanArgs, migration: &Migration) -> Result<Plan, Strin
     let generation = journal.generation().max(1);
     let journal = Arc::new(journal);
     let reconciler = Reconciler::planning(equipment, journal, clock, Cadence::production());
-    let wish = Wish { migration: Arc::new(migration.clone()), generation, refused: None };
+    let wish = Wish { migration: Arc::new(migration.clone()), generation, source: None, refused: None };
     Ok(reconciler.plan(&wish).await.0)
 }
 

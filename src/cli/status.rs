@@ -113,6 +113,15 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
     if let Some(until) = status.rollback.possible_until {
         say("", format!("possible until {until:.0}"));
     }
+    if let Some(source) = &status.source {
+        say("spec from", format!("branch {} of {}, {}", source.branch, source.repository, source.path));
+        if let Some(commit) = &source.commit {
+            say("", format!("by commit {commit}"));
+        }
+        if let Some(trouble) = &source.trouble {
+            say("", format!("not followed: {}", trouble.why()));
+        }
+    }
     if let Some(error) = &status.spec_error {
         say("spec refused", error.clone());
     }

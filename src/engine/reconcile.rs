@@ -24,6 +24,7 @@ use crate::migration::gates::Scene;
 use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
 use crate::migration::plan::{Action, Plan};
+use crate::migration::source::SourceReport;
 use crate::migration::status::MigrationStatus;
 use crate::spec::Migration;
 
@@ -55,6 +56,8 @@ pub struct Wish {
     pub migration: Arc<Migration>,
     /// Its generation.
     pub generation: u64,
+    /// Where it came from, if that is a branch of a repository.
+    pub source: Option<SourceReport>,
     /// Why a newer spec is not in force.
     pub refused: Option<String>,
 }
@@ -225,6 +228,7 @@ impl Reconciler {
         Backstage {
             generation: wish.generation,
             cutover_digest: cutover_digest(&wish.migration),
+            source: wish.source.as_ref(),
             spec_error: wish.refused.as_deref(),
             journal_error,
             last_actions,

@@ -109,7 +109,7 @@ fn controller(number: usize, phase: Phase, world: &SharedWorld, aws: &Aws, clock
     let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
     let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock, clock);
     let reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
-    (reconciler, Wish { migration: Arc::new(migration), generation: 1, refused: None })
+    (reconciler, Wish { migration: Arc::new(migration), generation: 1, source: None, refused: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn every_call_is_heard_with_its_service() {
     let world = equipment.world.clone().expect("a sandbox has a world");
     let journal = Arc::new(Journal::in_memory(payments.name()).expect("a journal"));
     let mut reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
-    let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, refused: None }).await;
+    let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, source: None, refused: None }).await;
     let received = world.lock().unwrap_or_else(PoisonError::into_inner).faults().calls.clone();
     let heard: BTreeMap<String, u64> = heard
         .lock()

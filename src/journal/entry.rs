@@ -11,6 +11,7 @@ use crate::database::Epoch;
 use crate::migration::facts::Fact;
 use crate::migration::ladder::Rung;
 use crate::migration::plan::Action;
+use crate::migration::source::Commit;
 use crate::spec::Phase;
 
 /// The number of one entry; entries are numbered from 1 without gaps.
@@ -49,6 +50,9 @@ pub enum Event {
         digest: String,
         /// Where it was read.
         source: String,
+        /// The commit that it was read from, where it came from a repository.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
     },
     /// A spec was refused; the one before stays in force.
     SpecRefused {
@@ -135,7 +139,10 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { epoch } => write!(f, "a controller started as epoch {}", epoch.0),
-            Self::SpecAccepted { source, .. } => write!(f, "the spec in {source} is in force"),
+            Self::SpecAccepted { source, commit: None, .. } => write!(f, "the spec in {source} is in force"),
+            Self::SpecAccepted { source, commit: Some(commit), .. } => {
+                write!(f, "the spec in {source} is in force, by commit {commit}")
+            }
             Self::SpecRefused { source, why, .. } => write!(f, "the spec in {source} is refused: {why}"),
             Self::Fact(fact) => fact.fmt(f),
             Self::Intent(action) => write!(f, "about to {action}"),

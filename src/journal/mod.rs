@@ -17,6 +17,7 @@ use crate::database::Epoch;
 use crate::migration::facts::{Fact, Facts};
 use crate::migration::ladder::Rung;
 use crate::migration::plan::Action;
+use crate::migration::source::Commit;
 use crate::names::MigrationName;
 use crate::spec::Phase;
 use disk::Disk;
@@ -97,8 +98,16 @@ struct Fold {
     chain: String,
     facts: Arc<Facts>,
     epoch: Epoch,
-    /// Generation, digest and source of the spec in force.
-    spec: Option<(u64, String, String)>,
+    spec: Option<InForce>,
+}
+
+/// The spec in force, without its text.
+#[derive(Clone)]
+struct InForce {
+    generation: u64,
+    digest: String,
+    source: String,
+    commit: Option<Commit>,
 }
 
 impl Fold {
@@ -108,7 +117,7 @@ impl Fold {
     }
 
     fn generation(&self) -> u64 {
-        self.spec.as_ref().map_or(0, |(generation, ..)| *generation)
+        self.spec.as_ref().map_or(0, |spec| spec.generation)
     }
 
     fn apply(&mut self, entry: &Entry, chain: String) {
@@ -117,8 +126,9 @@ impl Fold {
         self.chain = chain;
         match &entry.event {
             Event::Started { epoch } => self.epoch = *epoch,
-            Event::SpecAccepted { digest, source } => {
-                self.spec = Some((entry.generation, digest.clone(), source.clone()));
+            Event::SpecAccepted { digest, source, commit } => {
+                let (digest, source, commit) = (digest.clone(), source.clone(), commit.clone());
+                self.spec = Some(InForce { generation: entry.generation, digest, source, commit });
             }
             Event::Fact(fact) => Arc::make_mut(&mut self.facts).apply(entry.at, fact),
             Event::SpecRefused { .. } | Event::Intent(_) | Event::Outcome { .. } | Event::StatusChanged { .. } => {}
@@ -257,14 +267,20 @@ impl Journal {
     /// Puts a spec into force and keeps its text. Returns its generation, one more than before if the text differs from the
     /// one in force, and the same, writing nothing, if it does not.
     pub fn accept_spec(&self, at: Timestamp, source: &str, text: &str) -> Result<u64, JournalError> {
+        self.accept_spec_of(None, at, source, text)
+    }
+
+    /// The same of a spec that `commit` brought.
+    pub fn accept_spec_of(&self, commit: Option<&Commit>, at: Timestamp, source: &str, text: &str) -> Result<u64, JournalError> {
         let digest = sha256(text.as_bytes());
         let in_force = self.lock().fold.spec.clone();
-        if let Some((generation, ..)) = in_force.filter(|(_, known, _)| *known == digest) {
-            return Ok(generation);
+        if let Some(spec) = in_force.filter(|spec| spec.digest == digest) {
+            return Ok(spec.generation);
         }
         self.around(EventKind::SpecAccepted, |state| {
             let generation = state.fold.generation() + 1;
-            let event = Event::SpecAccepted { digest: digest.clone(), source: source.to_owned() };
+            let (source, commit) = (source.to_owned(), commit.cloned());
+            let event = Event::SpecAccepted { digest: digest.clone(), source, commit };
             state.append(at, generation, event, Some((&digest, text)))?;
             Ok(generation)
         })
@@ -281,10 +297,15 @@ impl Journal {
         self.lock().fold.generation()
     }
 
+    /// The commit that brought the spec in force, where it came from a repository.
+    pub fn commit_in_force(&self) -> Option<Commit> {
+        self.lock().fold.spec.as_ref().and_then(|spec| spec.commit.clone())
+    }
+
     /// The spec in force, as it was read: what a restart holds on to when the file on disk is bad.
     pub fn last_good_spec(&self) -> Result<Option<StoredSpec>, JournalError> {
         let state = self.lock();
-        let Some((generation, digest, source)) = state.fold.spec.clone() else { return Ok(None) };
+        let Some(InForce { generation, digest, source, .. }) = state.fold.spec.clone() else { return Ok(None) };
         let text = state.disk.spec_text(&digest)?.filter(|text| sha256(text.as_bytes()) == digest);
         let text =
             text.ok_or_else(|| state.disk.corrupt(format!("the text of generation {generation} is not the one in force")))?;

@@ -15,6 +15,7 @@ use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
 use super::reverse;
+use super::source::{SourceReport, SourceTrouble};
 use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
 use crate::checks::outcome::Verdict as Found;
 use crate::checks::report::{CheckReport, report};
@@ -34,6 +35,8 @@ pub struct Backstage<'a> {
     pub generation: u64,
     /// The digest of its cutover.
     pub cutover_digest: PlanDigest,
+    /// Where it came from, if that is a branch of a repository.
+    pub source: Option<&'a SourceReport>,
     /// Why the newest spec is not in force, if it is not.
     pub spec_error: Option<&'a str>,
     /// Why the journal cannot be written, if it cannot.
@@ -70,6 +73,7 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         last_actions: backstage.last_actions.clone(),
         rollback,
         approvals: approvals::report(scene.migration, backstage.cutover_digest.clone(), scene.now),
+        source: backstage.source.cloned(),
         spec_error: backstage.spec_error.map(str::to_owned),
         write_pause_began: facts.pause_began,
         parity: facts.parity.as_ref().and_then(|parity| parity.report.clone()),
@@ -273,12 +277,20 @@ fn verdict(kind: ConditionType, status: ConditionStatus, reason: &'static str, m
     Verdict { kind, status, reason, message: message.into() }
 }
 
+/// A branch that cannot be read may hold something newer, or not: that is unknown, and not refused.
+fn spec_accepted(backstage: &Backstage<'_>) -> Verdict {
+    let said = |status, reason, why: &str| verdict(ConditionType::SpecAccepted, status, reason, why);
+    match (backstage.spec_error, backstage.source.and_then(|source| source.trouble.as_ref())) {
+        (Some(why), _) => said(ConditionStatus::False, "Refused", why),
+        (None, Some(SourceTrouble::Refused(why))) => said(ConditionStatus::False, "CommitRefused", why),
+        (None, Some(SourceTrouble::Unread(why))) => said(ConditionStatus::Unknown, "SourceUnread", why),
+        (None, None) => said(ConditionStatus::True, "Accepted", "the newest spec is in force"),
+    }
+}
+
 fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status: &MigrationStatus) -> Vec<Condition> {
     let mut verdicts = headline(scene, plan, backstage);
-    verdicts.push(match backstage.spec_error {
-        None => verdict(ConditionType::SpecAccepted, ConditionStatus::True, "Accepted", "the newest spec is in force"),
-        Some(why) => verdict(ConditionType::SpecAccepted, ConditionStatus::False, "Refused", why),
-    });
+    verdicts.push(spec_accepted(backstage));
     verdicts.push(match backstage.journal_error {
         None => verdict(ConditionType::JournalWritable, ConditionStatus::True, "Writable", "facts are durable"),
         Some(why) => verdict(ConditionType::JournalWritable, ConditionStatus::False, "ObserveOnly", why),

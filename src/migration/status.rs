@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
 use super::plan::GateReport;
+use super::source::SourceReport;
 use crate::checks::report::CheckReport;
 use crate::controllers::{Block, Reason, Wait};
 use crate::names::{HookName, PlanDigest};
@@ -195,6 +196,9 @@ pub struct MigrationStatus {
     pub rollback: RollbackStatus,
     /// Who agreed.
     pub approvals: ApprovalReport,
+    /// Where the spec in force came from, where that is a branch of a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceReport>,
     /// Why the newest spec is not in force, when the last good one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec_error: Option<String>,

@@ -361,8 +361,12 @@ impl<'a> Stage<'a> {
         let rung = self.journal.facts().rung;
         self.killer.aim(&self.crash, rung);
         self.let_it_happen(rung);
-        let wish =
-            Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
+        let wish = Wish {
+            migration: Arc::new(self.operator.file().clone()),
+            generation: self.operator.generation(),
+            source: None,
+            refused: None,
+        };
         match AssertUnwindSafe(Box::pin(self.pass(&wish))).catch_unwind().await {
             Ok(report) => {
                 self.passes += 1;

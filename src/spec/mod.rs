@@ -9,6 +9,7 @@ pub mod checks;
 pub mod code;
 mod database;
 mod dns;
+pub mod edit;
 pub mod finding;
 pub mod form;
 pub mod hooks;

@@ -58,7 +58,7 @@ impl Surroundings {
     }
 
     pub fn wish(&self) -> Wish {
-        Wish { migration: Arc::new(self.migration.clone()), generation: 1, refused: None }
+        Wish { migration: Arc::new(self.migration.clone()), generation: 1, source: None, refused: None }
     }
 }
 

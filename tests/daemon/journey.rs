@@ -9,7 +9,7 @@ use crate::fixture::{Home, at_phase};
 
 /// A pause that the slowest machine keeps within, and approvals that outlast it: the minutes that this test waits are days of
 /// the sandbox.
-fn unhurried(phase: Phase) -> String {
+pub fn unhurried(phase: Phase) -> String {
     let mut text = at_phase(phase.name());
     for (usual, unhurried) in [
         ("\n    writePauseBudget: 30s\n", "\n    writePauseBudget: 1h\n"),

@@ -5,7 +5,11 @@ mod commands;
 mod faces;
 mod files;
 mod fixture;
+mod git;
 mod journals;
 mod journey;
 mod many;
 mod secrets;
+#[path = "../common/upstream.rs"]
+#[allow(dead_code, reason = "the tests of the source itself use the rest")]
+mod upstream;

@@ -9,6 +9,7 @@ mod gates;
 mod hooks;
 mod ladder;
 mod moves;
+mod promotion;
 mod reverse;
 mod safety;
 mod status;

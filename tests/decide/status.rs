@@ -36,12 +36,19 @@ fn status_with(story: &Story, previous: Option<&MigrationStatus>, journal_error:
     let seen = story.seen();
     let scene = Scene { migration: &story.migration, facts: &story.facts, seen: &seen, now: story.now };
     let cutover_digest = cutover_digest(&story.migration);
-    let backstage =
-        Backstage { generation: 7, cutover_digest, spec_error: None, journal_error, last_actions: Vec::new(), previous };
+    let backstage = Backstage {
+        generation: 7,
+        cutover_digest,
+        source: None,
+        spec_error: None,
+        journal_error,
+        last_actions: Vec::new(),
+        previous,
+    };
     derive(&scene, &story.plan(), &backstage)
 }
 
-fn status(story: &Story) -> MigrationStatus {
+pub fn status(story: &Story) -> MigrationStatus {
     status_with(story, None, None)
 }
 

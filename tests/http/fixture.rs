@@ -120,6 +120,7 @@ pub fn status(summary: &str) -> MigrationStatus {
             limited_by: None,
         },
         approvals: ApprovalReport { required: 2, counted: vec!["ann".to_owned()], refused: Vec::new(), plan_digest: "d1".into() },
+        source: None,
         spec_error: None,
         write_pause_began: Some(at(3)),
         parity: None,

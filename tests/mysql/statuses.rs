@@ -87,7 +87,7 @@ impl Town {
 
     /// One pass takes as long as it takes; the rest after it is short.
     async fn pass(&self, controller: &mut Reconciler, migration: &Migration) -> MigrationStatus {
-        let wish = Wish { migration: Arc::new(migration.clone()), generation: 1, refused: None };
+        let wish = Wish { migration: Arc::new(migration.clone()), generation: 1, source: None, refused: None };
         let busy = self.clock.busy();
         let report = controller.pass(&wish).await;
         drop(busy);
