@@ -1,6 +1,7 @@
 //! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
 
 mod checked;
+mod export;
 pub mod good;
 mod heartbeats;
 pub mod hooks;
@@ -10,4 +11,4 @@ pub mod story;
 pub mod world;
 
 pub use spec::migration;
-pub use story::Story;
+pub use story::{Story, word};
