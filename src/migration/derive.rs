@@ -153,7 +153,7 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => {
             return no_rollback(
                 "a forced rollback is under way",
-                "every write that has not reached legacy; their rows are exported before it opens",
+                "every write that has not reached legacy; their rows are exported before legacy opens",
             );
         }
         Rung::RollbackOpen if facts.forced.is_some() => {

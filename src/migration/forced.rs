@@ -19,6 +19,7 @@ use crate::controllers::replication::TableState;
 use crate::controllers::{Steps, Wait};
 use crate::names::{Direction, Side};
 use crate::parity::exporter::{Export, ExportName, ExportStand};
+use crate::sighting::Sighting;
 use crate::spec::{Forced, Phase};
 
 /// An export that failed is tried again after this long: a full disk or a lost connection is not mended sooner, and customers
@@ -78,10 +79,13 @@ pub fn way_back_lost(scene: &Scene<'_>) -> Standing {
     let tables = scene.seen.replication.tables(Direction::Reverse).present().into_iter().flatten();
     let lost: Vec<String> =
         tables.filter(|table| table.state == TableState::Error).map(|table| table.table.to_string()).collect();
-    if lost.is_empty() {
-        return Standing::Closed("reverse replication may still bring legacy what it lacks".into());
+    match (lost.is_empty(), &scene.seen.replication.reverse) {
+        (false, _) => Standing::Open(format!("reverse replication brings nothing of {} any more", lost.join(", "))),
+        (true, Sighting::Unknown { why }) => Standing::Unknown(format!("the reverse task could not be read: {why}")),
+        (true, Sighting::Present(_) | Sighting::Absent) => {
+            Standing::Closed("reverse replication may still bring legacy what it lacks".into())
+        }
     }
-    Standing::Open(format!("reverse replication brings nothing of {} any more", lost.join(", ")))
 }
 
 /// The moves with which a forced rollback begins, if it may. Whoever answers for it is in the journal before anything is done.
@@ -228,7 +232,7 @@ fn seconds(scene: &Scene<'_>) -> Option<u64> {
     purge::seen_on_legacy(scene).map(|seen| elapsed(seen, until).as_secs())
 }
 
-/// At most so many rows were inserted that legacy lacks, by the numbers of rows on both sides.
+/// About so many rows were inserted that legacy lacks, by the numbers of rows on both sides when they were read last.
 fn new_rows(scene: &Scene<'_>) -> Option<u64> {
     let (legacy, target) = (scene.seen.id_space(Side::Legacy).present()?, scene.seen.id_space(Side::Target).present()?);
     let shared = target.counters.iter().filter_map(|(table, there)| Some((there, legacy.counters.get(table)?)));

@@ -122,7 +122,8 @@ pub struct ForcedReport {
     pub reasons: Vec<String>,
     /// For so long legacy has seen nothing of what the target took; left out once that is all saved.
     pub seconds_at_risk: Option<u64>,
-    /// Rows that were saved; before that, at most so many new ones by the numbers of rows, changed ones not counted.
+    /// Rows that were saved; before that, about so many new ones by the numbers of rows when they were read last, changed ones
+    /// not counted.
     pub rows_at_risk: Option<u64>,
     /// Where the rows are, once all of them are saved.
     pub quarantined: Option<Quarantined>,
@@ -143,7 +144,7 @@ impl fmt::Display for ForcedReport {
             (None, None, None) => Ok(()),
             (None, seconds, rows) => {
                 let seconds = seconds.map(|seconds| format!("the writes of {}", spoken(Duration::from_secs(seconds))));
-                let rows = rows.map(|rows| format!("at most {rows} new rows"));
+                let rows = rows.map(|rows| format!("about {rows} new rows by their numbers"));
                 let risk: Vec<String> = seconds.into_iter().chain(rows).collect();
                 write!(f, "; at risk: {}", risk.join(", "))
             }

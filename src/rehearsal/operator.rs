@@ -119,7 +119,7 @@ impl Operator {
         if status.observed_generation != self.generation {
             return None;
         }
-        let wants_to_edit = self.sees_settled(status) || self.must_step_in(status);
+        let wants_to_edit = (self.sees_settled(status) && !self.waits_for_its_point()) || self.must_step_in(status);
         match (wants_to_edit, self.intention) {
             (false, _) => {
                 self.intention = Intention::Watch;
@@ -137,6 +137,11 @@ impl Operator {
                 edit
             }
         }
+    }
+
+    /// Nobody asks for more before the way back has died, which that story is about.
+    fn waits_for_its_point(&self) -> bool {
+        self.scenario == Scenario::Forced && self.file.spec.phase == Phase::CutOver
     }
 
     fn must_step_in(&self, status: &MigrationStatus) -> bool {
@@ -196,8 +201,6 @@ impl Operator {
         }
         let next = match (self.scenario, self.file.spec.phase) {
             (Scenario::Rollback, Phase::CutOver) => Phase::RolledBack,
-            // Nobody asks for the end before the way back has died, which this story is about.
-            (Scenario::Forced, Phase::CutOver) => return None,
             (_, phase) => phase.next()?,
         };
         Some(self.promote(next, now))

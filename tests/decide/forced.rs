@@ -70,6 +70,8 @@ fn without_a_word_a_dead_way_back_is_held_and_says_which_word_would_be_heard() {
     let why = why_it_is_held(&story);
     assert!(why.contains("spec.rollback.forced") && why.contains("exported before legacy opens"), "{why}");
     for _ in 0..50 {
+        // It is resumed now and then, and fails each time.
+        story.world.task_mut(Direction::Reverse).as_mut().expect("a task").status = Status::Failed;
         let plan = story.turn();
         assert!(moves(&plan).iter().all(|fact| !matches!(fact, Fact::Entered { .. })), "{plan:#?}");
     }

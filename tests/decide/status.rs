@@ -223,6 +223,9 @@ fn what_an_operator_reads_is_as_it_was_read() {
             status.rollback.reasons.join("; "),
             status.rollback.data_at_risk
         ));
+        if let Some(forced) = &status.rollback.forced {
+            table.push_str(&format!("  forced:   {forced}\n"));
+        }
     };
     say("first pass", &Story::begin());
     for phase in Phase::ALL {
