@@ -63,10 +63,7 @@ fn age(migration: &Migration, facts: &Facts, glance: Duration) -> Age {
 /// The numbers are final once both sides are closed, and the side that opens must be seen above the other in a look made since.
 /// A look on one rung may serve the decision on the next.
 const fn numbers_matter_now(rung: Rung) -> bool {
-    matches!(
-        rung,
-        Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::ForcedFence | Rung::ForcedExport
-    )
+    matches!(rung, Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::ForcedFence | Rung::ForcedExport)
 }
 
 /// Inspects both sides, as far as their last answers are too old.

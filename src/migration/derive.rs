@@ -16,9 +16,7 @@ use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
 use super::reverse;
-use super::status::{
-    Condition, ConditionStatus, ConditionType, ForcedStanding, MigrationStatus, RollbackStatus, TaskReport,
-};
+use super::status::{Condition, ConditionStatus, ConditionType, ForcedStanding, MigrationStatus, RollbackStatus, TaskReport};
 use crate::checks::outcome::Verdict as Found;
 use crate::checks::report::{CheckReport, report};
 use crate::controllers::Reason;

@@ -162,7 +162,9 @@ pub fn export(scene: &Scene<'_>) -> Steps<Action> {
             Steps::wait(Wait::new("ExportUnderWay", "the rows that legacy lacks are being saved, both sides stay closed"))
         }
         Some(ExportStand::Failed { why, at }) if scene.now < after(*at, TRIED_AGAIN) => {
-            let message = format!("{why}. Both sides stay closed until it succeeds or the pause's budget ends; ask for CutOver to open the target");
+            let message = format!(
+                "{why}. Both sides stay closed until it succeeds or the pause's budget ends; ask for CutOver to open the target"
+            );
             Steps::wait(Wait::until("ExportFailed", message, after(*at, TRIED_AGAIN)))
         }
         // What is saved has been noticed before anything is planned.

@@ -172,7 +172,10 @@ fn told_apart(request: &Request<'_>, sides: &[Option<Table>; 2]) -> Result<Optio
         sides if sides[given_up].is_none() => return Ok(None),
         _ => {
             let other = request.source.other();
-            return Err(format!("it is on {} only: create it on {other} as well, empty, so that its rows can be saved", request.source));
+            return Err(format!(
+                "it is on {} only: create it on {other} as well, empty, so that its rows can be saved",
+                request.source
+            ));
         }
     };
     let subject = subject(request.migration, legacy, target).map_err(|unlike| unlike.to_string())?;

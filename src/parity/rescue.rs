@@ -129,18 +129,14 @@ impl Drop for Rescue {
 }
 
 /// Saves into a directory beside its place, and moves it there once all of it is on the disk: what has the name is whole.
-async fn save(
-    migration: &Migration,
-    state: Option<&Path>,
-    name: &ExportName,
-    clock: &Clock,
-) -> Result<Quarantined, RescueError> {
+async fn save(migration: &Migration, state: Option<&Path>, name: &ExportName, clock: &Clock) -> Result<Quarantined, RescueError> {
     let state = state.ok_or(RescueError::NoPlace)?;
     let (shelf, place, beside) = places(state, name);
     made_anew(&shelf, &beside).map_err(|source| RescueError::Place { path: beside.clone(), source })?;
     let servers = servers(migration).map_err(RescueError::Credentials)?;
     let passage = Waited { clock: clock.clone(), wait: Duration::ZERO };
-    let request = Request { migration, servers: &servers, only: None, source: Side::Target, passage: &passage, state: None, clock };
+    let request =
+        Request { migration, servers: &servers, only: None, source: Side::Target, passage: &passage, state: None, clock };
     let manifest = quarantine(&request, &beside).await?;
     if !manifest.not_saved.is_empty() {
         let tables: Vec<String> = manifest.not_saved.iter().map(|(table, why)| format!("{table}: {why}")).collect();

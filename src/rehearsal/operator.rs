@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::after;
 use crate::migration::approvals::cutover_digest;
 use crate::migration::ladder::Rung;
-use crate::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
 use crate::migration::reverse::DEAD;
+use crate::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
 use crate::spec::{AcceptedLoss, Approval, Forced, Migration, Phase};
 
 /// Which story is told.

@@ -396,7 +396,9 @@ impl World {
     fn quarantined_payments(&self) -> BTreeMap<u64, Row> {
         let newest = self.exports.values().next_back().filter(|_| self.monitor.loss_is_accepted());
         let rows = newest.into_iter().flatten();
-        rows.filter(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row)).map(|(_, row, _)| (row.key, *row)).collect()
+        rows.filter(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row))
+            .map(|(_, row, _)| (row.key, *row))
+            .collect()
     }
 
     /// The final check, and all that was counted.

@@ -103,8 +103,9 @@ pub fn s7_legacy_may_reopen(truth: &Truth) -> Verdict {
         return Ok(());
     }
     refuse_if(truth.target.writes != WritesNow::Closed, || "the target has taken writes and is not fenced".to_owned())?;
-    let replicated = refuse_if(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())
-        .and_then(|()| everything_applied(Direction::Reverse, truth.reverse, truth.target));
+    let replicated =
+        refuse_if(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())
+            .and_then(|()| everything_applied(Direction::Reverse, truth.reverse, truth.target));
     match truth.rescue {
         Rescue::Exact => Ok(()),
         Rescue::NobodyAcceptsALoss | Rescue::NotAsked => replicated,
