@@ -1,7 +1,6 @@
 //! What the proofs of the mind share: one migration, a small world in plain values, and a story that walks through both.
 
 mod checked;
-mod export;
 pub mod good;
 mod heartbeats;
 pub mod hooks;

@@ -22,15 +22,13 @@ use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::{BothSides, Observation};
 use bascule::migration::plan::Action;
 use bascule::names::{Account, ChangeId, Direction, EndpointArn, MarkerId, Side, TableName};
-use bascule::parity::comparer::Comparison;
-use bascule::parity::exporter::ExportName;
+use bascule::parity::{comparer::Comparison, exporter::ExportName};
 use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checked::board;
-use super::export::saved;
-use super::good::{inspection, log, table, target};
+use super::good::{inspection, log, saved, table, target};
 use super::heartbeats::crossing;
 
 /// What one account can do.
