@@ -233,7 +233,9 @@ pub const CUTOVER_ENDS: Promise = Promise {
 /// L4, where the way back is dead and somebody accepts what legacy lacks.
 pub const FORCED_BACK: Promise = Promise {
     name: "L4: a forced rollback that has begun ends, with legacy open or with the target open again",
-    owed: |good| matches!(good.rung, Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport) && !good.meddled,
+    owed: |good| {
+        matches!(good.rung, Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport) && good.asked_for && !good.meddled
+    },
     kept: |good| (good.rung == Rung::RollbackOpen && good.legacy_open) || good.rung == Rung::Observing,
     may_use: undisturbed,
 };

@@ -61,7 +61,8 @@ fn a_controller_killed_on_every_rung_of_a_forced_rollback_ends_where_the_undistu
     let killed = play(&migration, &Request { kill: Kill::OnEveryRung { times: 2 }, ..calm(Scenario::Forced, 1) });
     assert!(killed.verdict.is_good(), "{} {:?}", killed.verdict.outcome, killed.verdict.violations);
     assert_eq!(end_state(&killed), end_state(&reference));
-    for rung in [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen] {
+    // A stream that is down already is stopped within the look that finds it so: no pass begins on that rung.
+    for rung in [Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen] {
         assert!(killed.killed.iter().any(|killed| killed.rung == rung), "nobody died on {rung}: {:?}", killed.killed);
     }
 }
