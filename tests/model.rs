@@ -186,6 +186,29 @@ fn a_rollback_that_is_meddled_with_breaks_nothing_and_never_gets_stuck() {
     prove(State::before_the_rollback(Bounds::meddled_with()), &BACK[..3], &[&check::SOMEBODY_WRITES]);
 }
 
+/// Those of a forced rollback.
+const FORCED: [Rung; 5] = [Rung::Observing, Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen];
+
+#[test]
+fn a_forced_rollback_that_dies_anywhere_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::calm()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_with_second_thoughts_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::second_thoughts()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_amid_faults_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::faulty()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_that_is_meddled_with_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::meddled_with()), &FORCED[..4], &[&check::SOMEBODY_WRITES]);
+}
+
 #[test]
 fn hooks_that_answer_when_they_like_break_nothing_and_keep_nobody_from_writing() {
     let bounds = Bounds::calm().with_hooks();

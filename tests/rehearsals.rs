@@ -16,12 +16,14 @@ use bascule::spec::{Migration, Phase};
 
 #[path = "common/ended.rs"]
 mod ended;
+#[path = "rehearsals/forced.rs"]
+mod forced;
 #[path = "rehearsals/hooks.rs"]
 mod hooks;
 
 use ended::end_state;
 
-const SCENARIOS: [Scenario; 3] = [Scenario::Forward, Scenario::Rollback, Scenario::Abort];
+const SCENARIOS: [Scenario; 4] = [Scenario::Forward, Scenario::Rollback, Scenario::Forced, Scenario::Abort];
 
 fn payments() -> Migration {
     let text = include_bytes!("../manifests/base/payments.yaml");

@@ -90,6 +90,9 @@ pub fn run(args: &RehearseArgs) -> u8 {
         Ok(profile) => profile,
         Err(why) => return exit::failed(&why),
     };
+    if args.scenario == Scenario::Forced && args.databases == Databases::Mariadb {
+        return exit::failed("--scenario forced is rehearsed on simulated rows only: leave --databases out");
+    }
     let request = Request::new(args.scenario, &args.faults, profile, args.seed);
     match &args.seeds {
         Some(seeds) => many(&migration, &request, seeds.0.clone(), args),
@@ -180,14 +183,7 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
     for attempt in &verdict.attempts {
         say("attempt", format!("{}: {}", attempt.attempt, attempt.end));
     }
-    let payments = &verdict.payments;
-    say(
-        "payments",
-        format!(
-            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
-            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
-        ),
-    );
+    say("payments", verdict.payments.to_string());
     say("write pause", seconds(verdict.write_pause_seconds));
     if verdict.rollback_write_pause_seconds.is_some() {
         say("write pause, way back", seconds(verdict.rollback_write_pause_seconds));
@@ -331,14 +327,7 @@ fn campaign_text(summary: &Campaign) -> String {
     let mut say = |label: &str, value: String| text.push_str(&format!("{label:<22}{value}\n"));
     say("rehearsals", format!("{} of {} · {:?} · faults {}", summary.runs, summary.migration, summary.scenario, summary.faults));
     say("outcomes", counted(&summary.outcomes));
-    let payments = &summary.payments;
-    say(
-        "payments",
-        format!(
-            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
-            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
-        ),
-    );
+    say("payments", summary.payments.to_string());
     for (label, worst) in
         [("worst write pause", summary.worst_write_pause), ("worst, way back", summary.worst_rollback_write_pause)]
     {

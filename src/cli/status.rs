@@ -110,6 +110,9 @@ pub fn text(name: &MigrationName, status: &MigrationStatus) -> String {
         format!("{}: {}", if status.rollback.ready { "ready" } else { "not ready" }, status.rollback.reasons.join("; ")),
     );
     say("", format!("at risk: {}", status.rollback.data_at_risk));
+    if let Some(forced) = &status.rollback.forced {
+        say("forced", forced.to_string());
+    }
     if let Some(until) = status.rollback.possible_until {
         say("", format!("possible until {until:.0}"));
     }

@@ -35,7 +35,7 @@ pub fn fact_before(action: &Action) -> Option<Fact> {
         }
         Action::Hook(HookAction::Call { point, hooks, .. }) => Some(Fact::HooksCalled { point: *point, hooks: hooks.clone() }),
         Action::Record(_) | Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Fence(_) => None,
-        Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => None,
+        Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::ExportRows { .. } | Action::CompareTables => None,
     }
 }
 
@@ -76,6 +76,7 @@ async fn carry_out(eyes: Eyes<'_>, migration: &Migration, action: &Action) -> Re
             Ok(Some(Fact::MarkerWritten { purpose: *purpose, marker: marker.clone() }))
         }
         Action::CompareTables => eyes.equipment.comparer.begin(migration, eyes.epoch).await.map(|()| None),
+        Action::ExportRows { name } => eyes.equipment.exporter.begin(migration, name).await.map(|()| None),
         Action::RaiseIds { side, floors } => eyes.equipment.database(*side).raise_ids(eyes.epoch, floors).await.map(|()| None),
         Action::Hook(action) => {
             let (messenger, secrets) = (&*eyes.equipment.messenger, &*eyes.equipment.tools.secrets);

@@ -109,7 +109,7 @@ const fn asks_aws(action: &Action) -> bool {
     match action {
         Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Dns(_) => true,
         Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => false,
-        Action::Hook(_) | Action::Record(_) => false,
+        Action::ExportRows { .. } | Action::Hook(_) | Action::Record(_) => false,
     }
 }
 

@@ -53,6 +53,7 @@ fn age(migration: &Migration, facts: &Facts, glance: Duration) -> Age {
         Rung::Preflight if !facts.reached.contains_key(&wished) => Age::Fresh,
         Rung::RollbackArmed if matches!(wished, Phase::CutOver | Phase::Completed) => Age::Fresh,
         Rung::Flip | Rung::Observing if wished == Phase::RolledBack => Age::Fresh,
+        Rung::ForcedStop => Age::Fresh,
         Rung::Open | Rung::Flip => Age::Whatever,
         _ if facts.writes_are_paused() => Age::Whatever,
         _ => Age::UpTo(glance),
@@ -62,7 +63,7 @@ fn age(migration: &Migration, facts: &Facts, glance: Duration) -> Age {
 /// The numbers are final once both sides are closed, and the side that opens must be seen above the other in a look made since.
 /// A look on one rung may serve the decision on the next.
 const fn numbers_matter_now(rung: Rung) -> bool {
-    matches!(rung, Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip)
+    matches!(rung, Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::ForcedFence | Rung::ForcedExport)
 }
 
 /// Inspects both sides, as far as their last answers are too old.

@@ -151,6 +151,7 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let crossing = eyes.beats.note((migration, facts), sent, (&legacy, &target));
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
     let (comparison, checks) = (eyes.equipment.comparer.comparison(), eyes.equipment.checker.board());
+    let export = eyes.equipment.exporter.export();
     Observation {
         at,
         replication,
@@ -161,6 +162,7 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
         target,
         crossing,
         comparison,
+        export,
         checks,
         inspections,
         id_spaces,

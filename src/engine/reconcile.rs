@@ -21,6 +21,7 @@ use crate::migration::decide::{decide, may_compare};
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
 use crate::migration::gates::Scene;
+use crate::migration::ladder::Rung;
 use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
 use crate::migration::plan::{Action, Plan};
@@ -136,6 +137,9 @@ impl Reconciler {
         if !may_compare(&wish.migration, &self.journal.facts()) {
             // Before anything else is done: no heartbeat of a comparison may follow a fence.
             self.equipment.comparer.stop();
+        }
+        if self.journal.facts().rung != Rung::ForcedExport {
+            self.equipment.exporter.stop();
         }
         let acted = match moved {
             Ok(()) => self.act(wish, &plan).await,

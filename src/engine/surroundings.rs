@@ -16,9 +16,12 @@ use crate::network::OperatingSystem;
 use crate::network::secrets::FromEnvironment;
 use crate::parity::background::Background;
 use crate::parity::comparer::Comparer;
+use crate::parity::exporter::Exporter;
+use crate::parity::rescue::Rescue;
 use crate::sim::bookkeeper::SimulatedMessenger;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::compare::SimulatedComparer;
+use crate::sim::database::export::SimulatedExporter;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::network::SimulatedNetwork;
 use crate::sim::profile::FaultProfile;
@@ -48,7 +51,7 @@ pub enum Place {
 pub struct Surroundings {
     place: Place,
     meter: Meter,
-    /// Where comparisons of rows keep how far they are, if anywhere.
+    /// Where comparisons of rows keep how far they are, and saved rows are, if anywhere.
     state: Option<PathBuf>,
     /// One set of clients for each account and region, so that their migrations share connections and answers. AWS limits
     /// calls per account and region.
@@ -72,6 +75,8 @@ pub struct Equipment {
     pub target: Arc<dyn Database>,
     /// Who compares their rows.
     pub comparer: Arc<dyn Comparer>,
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub exporter: Arc<dyn Exporter>,
     /// Who makes the declared checks.
     pub checker: Arc<dyn Checker>,
     /// What they are made with.
@@ -82,7 +87,7 @@ pub struct Equipment {
     pub world: Option<SharedWorld>,
 }
 
-/// Both databases, and who compares their rows.
+/// Both databases, and who compares and saves their rows.
 #[derive(Debug, Clone)]
 pub struct Sides {
     /// The legacy database.
@@ -91,6 +96,8 @@ pub struct Sides {
     pub target: Arc<dyn Database>,
     /// Who compares their rows.
     pub comparer: Arc<dyn Comparer>,
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub exporter: Arc<dyn Exporter>,
 }
 
 impl Sides {
@@ -99,7 +106,8 @@ impl Sides {
         let database = |side| SimulatedDatabase::new(world.clone(), side, world_clock.clone(), crash.clone());
         let (legacy, target) = (database(Side::Legacy), database(Side::Target));
         let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-        Self { legacy: Arc::new(legacy), target: Arc::new(target), comparer }
+        let exporter = Arc::new(SimulatedExporter::new(target.clone()));
+        Self { legacy: Arc::new(legacy), target: Arc::new(target), comparer, exporter }
     }
 }
 
@@ -109,7 +117,8 @@ impl Surroundings {
         Self { place, meter, state: None, accounts: tokio::sync::Mutex::default(), worlds: Mutex::default() }
     }
 
-    /// The same, whose comparisons of rows go on after a crash from what they keep in the directory `state`.
+    /// The same, whose comparisons of rows go on after a crash from what they keep in the directory `state`, and which saves rows
+    /// there.
     #[must_use]
     pub fn keeping(self, state: &Path) -> Self {
         Self { state: Some(state.to_owned()), ..self }
@@ -122,6 +131,7 @@ impl Surroundings {
                 let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock)) as Arc<dyn Database>;
                 let aws = self.account(migration).await;
                 let comparer = Arc::new(Background::new(clock, self.state.clone()));
+                let exporter = Arc::new(Rescue::new(clock, self.state.clone()));
                 let (legacy, target) = (database(Side::Legacy), database(Side::Target));
                 let network = OperatingSystem::new(clock);
                 let (messenger, secrets) = (Arc::new(network.clone()), Arc::new(FromEnvironment));
@@ -133,7 +143,7 @@ impl Surroundings {
                     clock: clock.clone(),
                 };
                 let checker = Arc::new(Rounds::new(tools.clone(), Manner::BesideThePass));
-                Equipment { aws, legacy, target, comparer, checker, tools, messenger, world: None }
+                Equipment { aws, legacy, target, comparer, exporter, checker, tools, messenger, world: None }
             }
             Place::Sandbox { seed, profile } => {
                 let identity = identity_digest(migration);
@@ -188,13 +198,13 @@ impl Equipment {
         world_clock: &Clock,
         clock: &Clock,
     ) -> Self {
-        let Sides { legacy, target, comparer } = sides;
+        let Sides { legacy, target, comparer, exporter } = sides;
         let network = Arc::new(SimulatedNetwork::new(world.clone(), world_clock.clone()));
         let secrets = Arc::new(SimulatedSecrets);
         let tools = Tools { network, secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
         let checker = Arc::new(Rounds::new(tools.clone(), Manner::WithinThePass));
         let messenger = Arc::new(SimulatedMessenger::new(world.clone(), world_clock.clone(), crash.clone()));
-        Self { aws, legacy, target, comparer, checker, tools, messenger, world: Some(world.clone()) }
+        Self { aws, legacy, target, comparer, exporter, checker, tools, messenger, world: Some(world.clone()) }
     }
 
     /// One side's database.

@@ -45,6 +45,7 @@ use crate::mysql::database::MySqlDatabase;
 use crate::mysql::people::user_of;
 use crate::names::{Account, Side};
 use crate::parity::background::Background;
+use crate::parity::rescue::Rescue;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
@@ -176,6 +177,11 @@ impl Lab {
     /// Who compares both sides' rows. A controller that is killed leaves its progress to the next.
     pub fn comparer(&self, clock: &Clock) -> Background {
         Background::new(clock, Some(self.directory.path().to_owned()))
+    }
+
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub fn exporter(&self, clock: &Clock) -> Rescue {
+        Rescue::new(clock, Some(self.directory.path().to_owned()))
     }
 
     /// Where a side's server listens.

@@ -14,12 +14,14 @@ use crate::spec::{Approval, Migration, Phase};
 
 /// The digest of the cutover as it would be carried out: everything in the spec that has a say in it, and the ladder itself.
 ///
-/// The wished phase, `paused` and the approvals are left out: they say when and who, not what.
+/// The wished phase, `paused`, the approvals and the word of who would force a rollback are left out: they say when and who, not
+/// what.
 pub fn cutover_digest(migration: &Migration) -> PlanDigest {
     let mut said = migration.clone();
     said.spec.phase = Phase::CutOver;
     said.spec.paused = false;
     said.spec.approvals.clear();
+    said.spec.rollback.forced = None;
     let mut hash = Sha256::new();
     hash.update(serde_json::to_vec(&said).unwrap_or_default());
     for rung in Rung::ALL {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, MarkerPurpose};
+use super::forced;
 use super::gates::{self, Gate, Scene};
 use super::hooks;
 use super::ids;
@@ -154,7 +155,7 @@ fn reloads(scene: &Scene<'_>) -> Reloads {
 
 fn names(scene: &Scene<'_>) -> Steps<Action> {
     // A rollback may begin before the name ever went to the target; it need not go there any more.
-    if scene.facts.rung == Rung::RollbackFence {
+    if scene.facts.rung == Rung::RollbackFence || forced::is_under_way(scene.facts.rung) {
         return Steps::settled();
     }
     let wish = scene.facts.rung.posture().public_dns;
@@ -178,7 +179,7 @@ fn binary_log(scene: &Scene<'_>) -> Steps<Action> {
     binlog::plan(wish, &scene.seen.binlog, &gates::binlog_terms(scene)).widen(Action::Binlog)
 }
 
-/// What a rung does beside its posture: markers and comparisons.
+/// What a rung does beside its posture: markers, comparisons, numbers, the export.
 fn chores(scene: &Scene<'_>) -> Steps<Action> {
     match scene.facts.rung {
         Rung::Replicating | Rung::Validated | Rung::RollbackArmed if may_compare(scene.migration, scene.facts) => compare(scene),
@@ -186,6 +187,7 @@ fn chores(scene: &Scene<'_>) -> Steps<Action> {
         Rung::Flip | Rung::Observing => mark(scene, MarkerPurpose::ReverseProof),
         Rung::Arm => number(scene, Side::Target),
         Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain).and(number(scene, Side::Legacy)),
+        Rung::ForcedExport => forced::export(scene).and(number(scene, Side::Legacy)),
         _ => Steps::settled(),
     }
 }
@@ -238,6 +240,7 @@ pub fn may_compare(migration: &Migration, facts: &Facts) -> bool {
         Rung::Preflight | Rung::Prepared | Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
         Rung::Observing | Rung::Completed | Rung::Aborted => false,
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => false,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => false,
     };
     flows && !migration.spec.paused
 }
@@ -345,7 +348,7 @@ fn rollback_blocked(scene: &Scene<'_>) -> Steps<Action> {
     }
     Steps::block(Block::new(
         "RollbackNotReady",
-        format!("the rollback would lose writes, so it does not begin: {}", closed.join("; ")),
+        format!("the rollback would lose writes, so it does not begin: {}{}", closed.join("; "), forced::hint(scene)),
     ))
 }
 
@@ -359,6 +362,9 @@ fn judge_gates(scene: &Scene<'_>) -> Vec<Judged> {
         Rung::Observing => {
             list.extend(gates::COMPLETION);
             list.extend(gates::ROLLBACK);
+            if scene.migration.spec.rollback.forced.is_some() {
+                list.extend(gates::FORCED);
+            }
         }
         _ => {}
     }

@@ -8,6 +8,7 @@ use super::approvals;
 use super::crossing::Lag;
 use super::decide::wants_more;
 use super::facts::Latch;
+use super::forced;
 use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now};
 use super::hooks;
 use super::ladder::{Posture, Rung};
@@ -16,7 +17,7 @@ use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
 use super::reverse;
 use super::source::{SourceReport, SourceTrouble};
-use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
+use super::status::{Condition, ConditionStatus, ConditionType, ForcedStanding, MigrationStatus, RollbackStatus, TaskReport};
 use crate::checks::outcome::Verdict as Found;
 use crate::checks::report::{CheckReport, report};
 use crate::controllers::Reason;
@@ -50,7 +51,7 @@ pub struct Backstage<'a> {
 /// The status.
 pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> MigrationStatus {
     let facts = scene.facts;
-    let rollback = rollback(scene);
+    let rollback = RollbackStatus { forced: forced::report(scene), ..rollback(scene) };
     let mut status = MigrationStatus {
         observed_generation: backstage.generation,
         observed_at: scene.now,
@@ -151,6 +152,17 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         Rung::RollbackFence | Rung::RollbackFlip => {
             return no_rollback("a rollback is under way", "nothing: legacy opens only once every write has arrived");
         }
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => {
+            return no_rollback(
+                "a forced rollback is under way",
+                "every write that has not reached legacy; their rows are exported before legacy opens",
+            );
+        }
+        Rung::RollbackOpen if facts.forced.is_some() => {
+            let rows = facts.quarantine.as_ref().map_or_else(|| "unknown".into(), ToString::to_string);
+            let lost = format!("legacy lacks what a person has yet to bring in from quarantine: {rows}");
+            return no_rollback("the rollback was forced", &lost);
+        }
         Rung::RollbackOpen if !facts.reached.contains_key(&Phase::RolledBack) => {
             return no_rollback("a rollback is under way: legacy has every write and is being opened", "nothing");
         }
@@ -201,6 +213,7 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         },
         possible_until: limit.map(|(at, _)| at),
         limited_by: limit.map(|(_, what)| what),
+        forced: None,
     }
 }
 
@@ -211,6 +224,7 @@ fn no_rollback(reason: &str, data_at_risk: &str) -> RollbackStatus {
         data_at_risk: data_at_risk.into(),
         possible_until: None,
         limited_by: None,
+        forced: None,
     }
 }
 
@@ -306,7 +320,12 @@ fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status:
     verdicts.push(verdict(
         ConditionType::RollbackReady,
         holds,
-        if ready.ready { "Ready" } else { "NotReady" },
+        match (ready.ready, ready.forced.as_ref().map(|forced| forced.standing)) {
+            (true, _) => "Ready",
+            (false, None | Some(ForcedStanding::NotReady)) => "NotReady",
+            (false, Some(ForcedStanding::Ready)) => "ForcedReady",
+            (false, Some(ForcedStanding::UnderWay | ForcedStanding::Forced)) => "Forced",
+        },
         ready.reasons.join("; "),
     ));
     verdicts.into_iter().map(|verdict| dated(verdict, scene.now, backstage)).collect()

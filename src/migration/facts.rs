@@ -17,6 +17,7 @@ use crate::controllers::dns::DnsPurpose;
 use crate::controllers::hooks::{HookAnswer, HookRecords};
 use crate::database::BinlogPosition;
 use crate::names::{ChangeId, HookName, MarkerId, Side, TableName};
+use crate::parity::exporter::Quarantined;
 use crate::parity::report::{Report, Verdict};
 use crate::spec::checks::Waiver;
 use crate::spec::{HookPoint, Phase};
@@ -159,6 +160,18 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// A rollback begins that loses writes to legacy, on somebody's word.
+    RollbackForced {
+        /// Whose.
+        by: String,
+        /// Why going back is worth it.
+        why: String,
+    },
+    /// Every row that legacy lacks is saved: legacy may open without them.
+    RowsQuarantined {
+        /// How many of which table, and where.
+        quarantined: Quarantined,
+    },
     /// The operator took the abandoned rollback back, so that it may be asked for again.
     RollbackWithdrawn,
     /// Other checks are waived than before.
@@ -243,6 +256,18 @@ impl ParityFact {
     }
 }
 
+/// Who answers for a rollback that loses writes to legacy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedFact {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When it began.
+    pub at: Timestamp,
+}
+
 /// How a cutover attempt ended without its goal, if it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -310,6 +335,10 @@ pub struct Facts {
     pub rollback_abandoned: Option<String>,
     /// Waivers of checks that were in force last.
     pub waivers: Vec<Waiver>,
+    /// Who forced the newest rollback of this attempt; `None` where it waited for every write.
+    pub forced: Option<ForcedFact>,
+    /// The rows that it has saved for a person to bring in.
+    pub quarantine: Option<Quarantined>,
     /// Calls to hooks in this attempt.
     pub hooks: HookRecords,
 }
@@ -339,6 +368,8 @@ impl Default for Facts {
             latch: Latch::Free,
             rollback_abandoned: None,
             waivers: Vec::new(),
+            forced: None,
+            quarantine: None,
             hooks: HookRecords::default(),
         }
     }
@@ -426,7 +457,16 @@ impl Facts {
             Fact::ReverseRecovered => self.reverse_tries = None,
             Fact::WritesOpened { .. } => self.pause_began = None,
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
-            Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
+            Fact::RollbackAbandoned { why } => {
+                self.rollback_abandoned = Some(why.clone());
+                // The target goes on from here: what was saved of it is no longer all.
+                (self.forced, self.quarantine) = (None, None);
+            }
+            Fact::RollbackForced { by, why } => {
+                self.forced = Some(ForcedFact { by: by.clone(), why: why.clone(), at });
+                self.quarantine = None;
+            }
+            Fact::RowsQuarantined { quarantined } => self.quarantine = Some(quarantined.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
             Fact::WaiversInForce { waivers } => self.waivers.clone_from(waivers),
             Fact::HooksCalled { point, hooks } => self.hooks.called(at, *point, hooks),
@@ -458,9 +498,10 @@ impl Facts {
             Rung::Open => {
                 self.target_opened.get_or_insert(at);
             }
-            Rung::RollbackFence => {
+            Rung::RollbackFence | Rung::ForcedFence => {
                 self.pause_began = Some(at);
                 // A second rollback of the same attempt proves everything anew.
+                self.quarantine = None;
                 self.fences.remove(&Side::Target);
                 self.markers.remove(&MarkerPurpose::RollbackDrain);
             }

@@ -33,6 +33,7 @@ const fn point_at(rung: Rung) -> Option<HookPoint> {
         Rung::RollbackOpen => Some(HookPoint::AfterRollback),
         Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::Fence | Rung::Arm => None,
         Rung::Observing | Rung::Completed | Rung::RollbackFence | Rung::RollbackFlip => None,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => None,
     }
 }
 

@@ -15,6 +15,7 @@ const FEW_LEFT_PERCENT: u128 = 5;
 pub const fn side_to_open(rung: Rung) -> Side {
     match rung {
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => Side::Legacy,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => Side::Legacy,
         Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => Side::Target,
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => Side::Target,
         Rung::Completed | Rung::Aborted => Side::Target,

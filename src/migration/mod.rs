@@ -5,6 +5,7 @@ pub mod crossing;
 pub mod decide;
 pub mod derive;
 pub mod facts;
+pub mod forced;
 pub mod gates;
 pub mod hooks;
 pub mod ids;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::decide::may_compare;
 use super::facts::{Fact, MarkerPurpose, ParityFact};
+use super::forced;
 use super::gates::{self, Gate, Scene};
 use super::hooks;
 use super::ladder::Rung;
@@ -49,6 +50,10 @@ pub fn next(scene: &Scene<'_>) -> Vec<Fact> {
     if rollback_may_begin(scene) {
         return vec![Fact::Entered { rung: Rung::RollbackFence }];
     }
+    // Only where that one may not: it would lose nothing.
+    if let Some(facts) = forced::begun(scene) {
+        return facts;
+    }
     climb(scene)
 }
 
@@ -69,6 +74,7 @@ pub fn at_rest(scene: &Scene<'_>) -> bool {
         Rung::RollbackOpen => scene.facts.reached.contains_key(&Phase::RolledBack),
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
         Rung::Observing | Rung::Completed | Rung::RollbackFence | Rung::RollbackFlip => false,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => false,
     }
 }
 
@@ -118,26 +124,31 @@ pub fn way_out_without_a_journal(scene: &Scene<'_>) -> Option<FenceAction> {
 }
 
 fn over_budget(scene: &Scene<'_>) -> Option<String> {
-    let budget = scene.migration.spec.cutover.write_pause_budget.duration();
+    let budget = forced::pause_budget(scene);
     let paused_for = elapsed(scene.facts.pause_began?, scene.now);
     (paused_for >= budget).then(|| format!("writes have paused for {}, the budget is {}", spoken(paused_for), spoken(budget)))
 }
 
 /// Why a rollback must be given up now: legacy has not opened, so the target may simply take writes again.
 fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
-    if !matches!(scene.facts.rung, Rung::RollbackFence | Rung::RollbackFlip) {
+    let rung = scene.facts.rung;
+    if !matches!(rung, Rung::RollbackFence | Rung::RollbackFlip) && !forced::is_under_way(rung) {
         return None;
     }
     if let Some(why) = over_budget(scene) {
+        return Some(forced::failure(scene).map_or(why.clone(), |failure| format!("{why}; {failure}")));
+    }
+    if let Some(why) = forced::withdrawn(scene) {
         return Some(why);
     }
     if scene.migration.spec.phase != Phase::RolledBack {
         return Some(format!("the operator asks for {}", scene.migration.spec.phase));
     }
-    // What was written meanwhile may come after the marker, so the marker proves nothing any more.
+    // What was written meanwhile may come after the marker, or after the export, so that neither proves anything any more.
     let accounts = scene.migration.spec.target.database.all_accounts();
     let state = scene.seen.target.present().map(|view| judge(view, &accounts));
-    let lifted = scene.facts.rung == Rung::RollbackFlip && matches!(state, Some(FenceState::Open | FenceState::Between(_)));
+    let was_proven = matches!(rung, Rung::RollbackFlip | Rung::ForcedExport);
+    let lifted = was_proven && matches!(state, Some(FenceState::Open | FenceState::Between(_)));
     lifted.then(|| "the target fence was lifted from outside after it had been proven".into())
 }
 
@@ -161,10 +172,11 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
             notice_reverse(scene, &mut facts);
             notice_marker(scene, MarkerPurpose::ReverseProof, &mut facts);
         }
-        Rung::RollbackFence => notice_fence(scene, Side::Target, &mut facts),
+        Rung::RollbackFence | Rung::ForcedFence => notice_fence(scene, Side::Target, &mut facts),
         Rung::RollbackFlip => notice_marker(scene, MarkerPurpose::RollbackDrain, &mut facts),
+        Rung::ForcedExport => forced::notice(scene, &mut facts),
         Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => {}
-        Rung::Completed | Rung::Aborted | Rung::RollbackOpen => {}
+        Rung::Completed | Rung::Aborted | Rung::ForcedStop | Rung::RollbackOpen => {}
     }
     facts
 }
@@ -347,9 +359,10 @@ fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
         }
         // Once the first fence has closed, the way on is not asked again: standing still is what costs.
         Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => true,
-        Rung::RollbackFlip | Rung::RollbackOpen => true,
+        Rung::ForcedFence => !scene.migration.spec.paused,
+        Rung::RollbackFlip | Rung::ForcedExport | Rung::RollbackOpen => true,
         Rung::Completed => wishes(Phase::Completed) && all_open(gates::COMPLETION, scene),
-        Rung::Preflight | Rung::Aborted | Rung::RollbackFence => false,
+        Rung::Preflight | Rung::Aborted | Rung::RollbackFence | Rung::ForcedStop => false,
     }
 }
 
@@ -373,5 +386,6 @@ pub const fn flow(rung: Rung) -> Option<Direction> {
         }
         Rung::Open | Rung::Flip | Rung::Observing | Rung::RollbackFence | Rung::RollbackFlip => Some(Direction::Reverse),
         Rung::Preflight | Rung::Prepared | Rung::Arm | Rung::Completed | Rung::RollbackOpen => None,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => None,
     }
 }

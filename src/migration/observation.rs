@@ -11,6 +11,7 @@ use crate::controllers::replication::ReplicationSighting;
 use crate::database::{DatabaseView, IdSpace, Inspection};
 use crate::names::Side;
 use crate::parity::comparer::Comparison;
+use crate::parity::exporter::Export;
 use crate::sighting::Sighting;
 
 /// One look at the world.
@@ -34,6 +35,8 @@ pub struct Observation {
     pub crossing: Crossing,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
+    /// How the export of the rows that legacy lacks stands; `None` where this process has begun none.
+    pub export: Option<Export>,
     /// How the declared checks stand.
     pub checks: Board,
     /// Who could write round a fence there, and what the controller may not do: on both sides.

@@ -50,10 +50,14 @@ const fn is_needed(scene: &Scene<'_>) -> bool {
     matches!(scene.facts.rung, Rung::Open | Rung::Flip | Rung::Observing) && !scene.facts.writes_are_paused()
 }
 
-/// Why the stream is dead, as far as this program can tell, and what can be done; `None` while it lives or is not needed.
+/// Why the stream is dead, as far as this program can tell; `None` while it lives or is not needed.
+pub fn cause(scene: &Scene<'_>) -> Option<String> {
+    Some(scene).filter(|scene| is_needed(scene)).and_then(|scene| does_not_stay_up(scene).or_else(|| is_silent(scene)))
+}
+
+/// The same, and what can be done.
 pub fn dead(scene: &Scene<'_>) -> Option<String> {
-    let what =
-        Some(scene).filter(|scene| is_needed(scene)).and_then(|scene| does_not_stay_up(scene).or_else(|| is_silent(scene)))?;
+    let what = cause(scene)?;
     Some(format!(
         "{what}. Writes stay on the target, and no way back is ready: mend its task, its endpoints or its accounts, and it goes on \
          where it stopped, as long as the target's binary logs reach back"

@@ -1,5 +1,8 @@
 //! What is published: derived last, from what was observed and journalled, and never read back to decide anything.
 
+use std::fmt;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +13,9 @@ use super::source::SourceReport;
 use crate::checks::report::CheckReport;
 use crate::controllers::{Block, Reason, Wait};
 use crate::names::{HookName, PlanDigest};
+use crate::parity::exporter::Quarantined;
 use crate::parity::report::Report;
+use crate::spec::period::spoken;
 use crate::spec::{Demand, HookPoint, Phase};
 
 /// `True`, `False` or `Unknown`, as in every Kubernetes condition.
@@ -89,6 +94,63 @@ pub struct RollbackStatus {
     /// Which of the two that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<RollbackLimit>,
+    /// What going back without reverse replication would mean, or has meant; left out where no loss is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<ForcedReport>,
+}
+
+/// How a rollback that loses writes to legacy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ForcedStanding {
+    /// It would not begin.
+    NotReady,
+    /// It begins as soon as `RolledBack` is asked for.
+    Ready,
+    /// It has begun.
+    UnderWay,
+    /// It is over, or legacy is being opened.
+    Forced,
+}
+
+/// Going back without reverse replication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedReport {
+    /// How it stands.
+    pub standing: ForcedStanding,
+    /// Why not, or on whose word.
+    pub reasons: Vec<String>,
+    /// For so long legacy has seen nothing of what the target took; left out once that is all saved.
+    pub seconds_at_risk: Option<u64>,
+    /// Rows that were saved; before that, about so many new ones by the numbers of rows when they were read last, changed ones
+    /// not counted.
+    pub rows_at_risk: Option<u64>,
+    /// Where the rows are, once all of them are saved.
+    pub quarantined: Option<Quarantined>,
+}
+
+impl fmt::Display for ForcedReport {
+    /// One sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.standing {
+            ForcedStanding::NotReady => "not ready",
+            ForcedStanding::Ready => "ready",
+            ForcedStanding::UnderWay => "under way",
+            ForcedStanding::Forced => "forced",
+        };
+        write!(f, "{word}: {}", self.reasons.join("; "))?;
+        match (&self.quarantined, self.seconds_at_risk, self.rows_at_risk) {
+            (Some(quarantined), _, _) => write!(f, "; quarantined: {quarantined}"),
+            (None, None, None) => Ok(()),
+            (None, seconds, rows) => {
+                let seconds = seconds.map(|seconds| format!("the writes of {}", spoken(Duration::from_secs(seconds))));
+                let rows = rows.map(|rows| format!("about {rows} new rows by their numbers"));
+                let risk: Vec<String> = seconds.into_iter().chain(rows).collect();
+                write!(f, "; at risk: {}", risk.join(", "))
+            }
+        }
+    }
 }
 
 /// What ends the time in which a rollback is possible.

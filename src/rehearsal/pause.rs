@@ -49,6 +49,8 @@ pub enum Step {
     Fence,
     /// Waiting until replication has applied everything.
     Drain,
+    /// Saving the rows that a forced rollback leaves behind.
+    Export,
     /// Stopping the forward task, and recording where the way back begins.
     Arm,
     /// Letting writers in.
@@ -66,6 +68,7 @@ impl Step {
             Self::Quiet => "quiet before",
             Self::Fence => "fence",
             Self::Drain => "drain",
+            Self::Export => "export",
             Self::Arm => "arm",
             Self::Open => "open",
             Self::Flip => "flip",
@@ -78,9 +81,10 @@ impl Step {
 fn begins(event: &Event) -> Option<Step> {
     let Event::Fact(fact) = event else { return None };
     match fact {
-        Fact::Entered { rung: Rung::Fence | Rung::RollbackFence } => Some(Step::Fence),
+        Fact::Entered { rung: Rung::Fence | Rung::RollbackFence | Rung::ForcedFence } => Some(Step::Fence),
         // On the way back the name goes back while the rows do.
         Fact::Entered { rung: Rung::Drain | Rung::RollbackFlip } => Some(Step::Drain),
+        Fact::Entered { rung: Rung::ForcedExport } => Some(Step::Export),
         Fact::Entered { rung: Rung::Arm } => Some(Step::Arm),
         Fact::Entered { rung: Rung::Open | Rung::RollbackOpen } => Some(Step::Open),
         Fact::Entered { rung: Rung::Flip } => Some(Step::Flip),

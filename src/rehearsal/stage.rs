@@ -205,7 +205,7 @@ struct Stage<'a> {
     starts: u64,
     attempts: Vec<Attempt>,
     calm_at: Option<Timestamp>,
-    stalled: Stalled,
+    struck: Struck,
     /// What goes wrong as it did before, in the scenario of that name.
     story: Option<Story>,
     /// Real servers, if there are any.
@@ -216,9 +216,9 @@ struct Stage<'a> {
     switching: Option<Busy>,
 }
 
-/// Whether the abort scenario has had its stall.
+/// Whether what a story is about has gone wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stalled {
+enum Struck {
     Never,
     Once,
 }
@@ -252,7 +252,7 @@ impl<'a> Stage<'a> {
                 story.befall(&mut world.lock().unwrap_or_else(PoisonError::into_inner));
                 (Some(story), before)
             }
-            Scenario::Forward | Scenario::Rollback | Scenario::Abort => (None, migration.clone()),
+            Scenario::Forward | Scenario::Rollback | Scenario::Forced | Scenario::Abort => (None, migration.clone()),
         };
         let operator = Operator::new(request.scenario, &file, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
@@ -287,7 +287,7 @@ impl<'a> Stage<'a> {
             starts: 0,
             attempts: Vec::new(),
             calm_at: None,
-            stalled: Stalled::Never,
+            struck: Struck::Never,
             story,
             lab: None,
             switching: None,
@@ -330,7 +330,7 @@ impl<'a> Stage<'a> {
     const fn authoritative(&self) -> Side {
         match self.request.scenario {
             Scenario::Forward | Scenario::Abort | Scenario::Story => Side::Target,
-            Scenario::Rollback => Side::Legacy,
+            Scenario::Rollback | Scenario::Forced => Side::Legacy,
         }
     }
 
@@ -420,8 +420,8 @@ impl<'a> Stage<'a> {
             None => Sides::simulated(&self.world, &self.crash, &self.clock, clock),
             Some(lab) => {
                 let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
-                let comparer = Arc::new(lab.comparer(clock));
-                Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer }
+                let (comparer, exporter) = (Arc::new(lab.comparer(clock)), Arc::new(lab.exporter(clock)));
+                Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer, exporter }
             }
         }
     }
@@ -451,19 +451,14 @@ impl<'a> Stage<'a> {
     fn follow(&mut self, status: &MigrationStatus) {
         self.timeline.note(status);
         let now = self.clock.now();
-        if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
-            self.stalled = Stalled::Once;
-            let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
-            match &mut self.lab {
-                Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
-                None => self.world().dms.stall(Direction::Forward, until),
-            }
-            self.timeline.say(now, Who::World, "the forward stream stands still for a while");
-        }
+        self.strike(status.rung, now);
         self.count_attempt(status);
         self.learn(status);
         if let Some(edit) = self.operator.consider(status, now) {
             self.timeline.say(now, Who::Operator, edit);
+            if self.operator.file().spec.rollback.forced.is_some() {
+                self.world().monitor.note_loss_accepted();
+            }
             if matches!(self.operator.file().spec.phase, Phase::CutOver | Phase::RolledBack) {
                 self.rush_until(after(now, RUSH_GOES_ON));
             }
@@ -475,6 +470,27 @@ impl<'a> Stage<'a> {
             self.calm_at = None;
             self.world().rush(false);
         }
+    }
+
+    /// What goes wrong in a story whose point that is, once, on its rung.
+    fn strike(&mut self, rung: Rung, now: Timestamp) {
+        let what = match (self.struck, self.request.scenario, rung) {
+            (Struck::Never, Scenario::Abort, Rung::Fence) => {
+                let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
+                match &mut self.lab {
+                    Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
+                    None => self.world().dms.stall(Direction::Forward, until),
+                }
+                "the forward stream stands still for a while"
+            }
+            (Struck::Never, Scenario::Forced, Rung::Observing) => {
+                self.world().dms.cut_off(Direction::Reverse);
+                "reverse replication loses its account on legacy, for good"
+            }
+            _ => return,
+        };
+        self.struck = Struck::Once;
+        self.timeline.say(now, Who::World, what);
     }
 
     /// Somebody reads the status, and mends what it says is wrong.

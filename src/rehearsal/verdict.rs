@@ -78,6 +78,8 @@ impl Verdict {
         let ended = match self.scenario {
             Scenario::Forward | Scenario::Abort | Scenario::Story => self.outcome == "Completed",
             Scenario::Rollback => self.outcome == "RolledBack",
+            // One that leaves nothing behind was none.
+            Scenario::Forced => self.outcome == "RolledBack" && self.payments.quarantined > 0,
         };
         ended
             && self.lessons.iter().all(|lesson| lesson.mended_at.is_some())

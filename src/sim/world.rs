@@ -1,5 +1,6 @@
 //! The world: every component, and the order in which things happen.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::bookkeeper::Bookkeeper;
 use super::customers::{Customers, PAYMENTS};
+use super::database::export::{Lacking, SavedRows, lacking_on_legacy};
 use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
 use super::dms::Dms;
@@ -17,7 +19,7 @@ use super::elb::Elb;
 use super::faults::Faults;
 use super::humans::{Humans, Reach};
 use super::monitor::calls::TaskInCall;
-use super::monitor::rules::{LogNow, SideTruth, Truth, WritesNow};
+use super::monitor::rules::{LogNow, Rescue, SideTruth, Truth, WritesNow};
 use super::monitor::{Actor, Monitor};
 use super::network::{Incidents, Site};
 use super::profile::FaultProfile;
@@ -29,6 +31,7 @@ use super::setting::Setting;
 use super::wire::{Cloud, Parameters, RestAnswer, RestRequest, ServiceError};
 use crate::clock::after;
 use crate::names::{Account, Direction, InstanceId, Side};
+use crate::parity::exporter::ExportName;
 use crate::spec::Migration;
 
 /// A world that the wire, the databases' seams and the rehearsal share.
@@ -73,6 +76,8 @@ pub struct World {
     faults: Faults,
     now: Timestamp,
     public: PublicAnswers,
+    /// The rows that were saved before a forced rollback, on the controller's own disk: it outlives the controller.
+    pub exports: BTreeMap<ExportName, SavedRows>,
     /// What became of the writer, for databases that are none of this world's.
     pub writer_effects: Vec<RdsEffect>,
     /// Chance at the databases' seams.
@@ -110,6 +115,7 @@ impl World {
             network_rng: fork(11),
             site: Site::of(&spec.checks),
             incidents: Incidents::default(),
+            exports: BTreeMap::new(),
             now: start,
             writer_effects: Vec::new(),
             public,
@@ -259,6 +265,21 @@ impl World {
             target: side(Side::Target),
             forward: self.dms.progress(Direction::Forward),
             reverse: self.dms.progress(Direction::Reverse),
+            rescue: self.rescue(),
+        }
+    }
+
+    /// Whether what legacy lacks is saved. It is asked for in the moment in which legacy has opened, before anybody has written
+    /// there.
+    fn rescue(&self) -> Rescue {
+        let is_asked = self.monitor.authoritative() == Side::Target && self.is_open(Side::Legacy);
+        match (self.monitor.loss_is_accepted(), is_asked) {
+            (false, _) => Rescue::NobodyAcceptsALoss,
+            (true, false) => Rescue::NotAsked,
+            (true, true) => {
+                let lacking = lacking_on_legacy(self);
+                if self.exports.values().any(|saved| *saved == lacking) { Rescue::Exact } else { Rescue::Amiss }
+            }
         }
     }
 
@@ -332,19 +353,31 @@ impl World {
         self.watch();
     }
 
-    /// S2 at the end: every acknowledged payment is on `authoritative`, once, with its amount.
+    /// S2 at the end: every acknowledged payment is on `authoritative`, once, with its amount; or, where somebody has accepted
+    /// that, in quarantine and not there.
     pub fn final_check(&mut self, authoritative: Side) -> PaymentCounts {
         let here = &self.databases.side(authoritative).tables[PAYMENTS];
         let there = &self.databases.side(authoritative.other()).tables[PAYMENTS];
+        let quarantine = self.quarantined_payments();
         let mut counts = PaymentCounts { refused: self.customers.refused, ..PaymentCounts::default() };
         let mut lost = Vec::new();
         for (key, payment) in self.customers.payments() {
             let row = here.with_key(key);
             if let (Some(row), Some(other)) = (row, there.with_key(key)) {
-                counts.duplicated += u64::from(row.id != other.id);
+                counts.duplicated += u64::from(row.id != other.id && !quarantine.contains_key(&key));
             }
-            let Some(_) = payment.acknowledged else { continue };
+            let Some(acknowledged) = payment.acknowledged else { continue };
             counts.acknowledged += 1;
+            match (quarantine.get(&key), row, acknowledged.side) {
+                (Some(saved), None, _) if saved.amount_cents == payment.amount_cents => {
+                    counts.quarantined += 1;
+                    continue;
+                }
+                // Nobody had told the customer of the first try, so that legacy took the payment again.
+                (Some(_), Some(_), Side::Legacy) => counts.paid_again += 1,
+                (Some(_), Some(_), Side::Target) => counts.duplicated += 1,
+                (Some(_), None, _) | (None, _, _) => {}
+            }
             if row.is_none_or(|row| row.amount_cents != payment.amount_cents) {
                 lost.push(key);
             }
@@ -357,6 +390,15 @@ impl World {
             self.monitor.report("S2", self.now, format!("{} payments have two rows", counts.duplicated));
         }
         counts
+    }
+
+    /// Payments that legacy had no row of when it opened, by their keys: those of the newest export, which it opened on.
+    fn quarantined_payments(&self) -> BTreeMap<u64, Row> {
+        let newest = self.exports.values().next_back().filter(|_| self.monitor.loss_is_accepted());
+        let rows = newest.into_iter().flatten();
+        rows.filter(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row))
+            .map(|(_, row, _)| (row.key, *row))
+            .collect()
     }
 
     /// The final check, and all that was counted.

@@ -167,6 +167,11 @@ codes! {
     "1404" Error HookOutlivesPause "A hook that may take too long while customers wait.";
     "1405" Error HookTooSlow "A hook that may take longer than a pass may be held up.";
     "1406" Warning HookInThePause "A hook that the write pause lasts for.";
+
+    // A forced rollback.
+    "1501" Error UnexplainedLoss "A loss of writes is accepted, and nobody says who does, or why.";
+    "1502" Warning LossOfAnotherAttempt "A loss of writes is accepted for another attempt than the declared one.";
+    "1503" Error ForcedPauseTooShort "A forced rollback that has less time than any other.";
 }
 
 impl fmt::Display for Code {

@@ -17,6 +17,7 @@ pub mod load;
 pub mod parity;
 pub mod period;
 pub mod phase;
+mod rollback;
 pub mod schema;
 mod shape;
 pub mod window;
@@ -39,6 +40,7 @@ pub use hooks::{Demand, Hook, HookPoint};
 pub use parity::{Columns, Ledger, Normalised, Parity, Rule};
 pub use period::Period;
 pub use phase::Phase;
+pub use rollback::{AcceptedLoss, Forced, OnReverseFailure, Rollback};
 pub use window::MaintenanceWindow;
 
 /// One migration of one payment system, as an operator declares it.
@@ -360,23 +362,6 @@ pub struct ApprovalRule {
 pub struct Observation {
     /// How long the way back is kept open.
     pub window: Period,
-}
-
-/// The way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rollback {
-    /// What to do when reverse replication dies while it is needed.
-    #[serde(default)]
-    pub on_reverse_failure: OnReverseFailure,
-}
-
-/// What to do when reverse replication dies in the observation window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum OnReverseFailure {
-    /// Stay on the target, say that rollback is not ready, wait for a person. Never finalise.
-    #[default]
-    Hold,
 }
 
 /// One person's agreement to one plan.

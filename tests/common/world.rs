@@ -22,13 +22,13 @@ use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::{BothSides, Observation};
 use bascule::migration::plan::Action;
 use bascule::names::{Account, ChangeId, Direction, EndpointArn, MarkerId, Side, TableName};
-use bascule::parity::comparer::Comparison;
+use bascule::parity::{comparer::Comparison, exporter::ExportName};
 use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checked::board;
-use super::good::{inspection, log, table, target};
+use super::good::{inspection, log, saved, table, target};
 use super::heartbeats::crossing;
 
 /// What one account can do.
@@ -180,6 +180,8 @@ pub struct World {
     pub failing: Option<CheckKind>,
     /// What hooks answer.
     pub hooks_answer: u16,
+    /// The newest export of what legacy lacks, and the end of the target's log when it was made.
+    pub export: Option<(ExportName, u64)>,
     /// Tasks made so far.
     pub made: u32,
 }
@@ -225,6 +227,7 @@ impl World {
             lagging: false,
             failing: None,
             hooks_answer: 204,
+            export: None,
             made: 0,
         }
     }
@@ -363,6 +366,7 @@ impl World {
             Action::RaiseIds { side, .. } => {
                 self.behind.remove(side);
             }
+            Action::ExportRows { name } => self.export = Some((name.clone(), self.target.offset)),
             Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
             Action::Hook(HookAction::Call { point, hooks, .. }) => {
                 let answers = hooks.iter().map(|hook| (hook.clone(), HookAnswer::of(self.hooks_answer))).collect();
@@ -461,6 +465,7 @@ impl World {
             target: self.database(Side::Target, migration, now),
             crossing: crossing(self, facts, now),
             comparison: Comparison::default(),
+            export: self.export.as_ref().map(|(name, _)| saved(name)),
             checks: board(self, migration, now),
             inspections: BothSides {
                 legacy: self.asked(Side::Legacy, |_| inspection(now)),

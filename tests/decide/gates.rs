@@ -8,7 +8,7 @@ use bascule::database::receipt::{Knock, KnockAnswer};
 use bascule::database::{AccountLock, Bypass, IdSpace, LogForm, Stride};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
-use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
+use bascule::migration::gates::{COMPLETION, CUTOVER, FORCED, Gate, ROLLBACK, arrival};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Standing};
 use bascule::names::{Direction, HookName, Side, TableName};
@@ -169,6 +169,15 @@ fn case_of(gate: Gate) -> Case {
             };
             case(at(Phase::RolledBack), closed, blind!(Dms))
         }
+        WayBackLost => {
+            let closed: Turn = |story| story.facts.reverse_tries = None;
+            case(Story::with_a_dead_way_back(), closed, blind!(Dms))
+        }
+        LossAccepted => {
+            let closed: Turn = |story| story.migration.spec.rollback.forced = None;
+            case(Story::forced_to(Rung::ForcedStop), closed, None)
+        }
+        RowsSaved => case(Story::forced_to(Rung::RollbackOpen), |story| story.facts.quarantine = None, None),
         HooksBeforeFence => called(HookPoint::BeforeFence, Phase::RollbackArmed),
         HooksAfterFence => called(HookPoint::AfterFence, Phase::CutOver),
         HooksBeforeFlip => called(HookPoint::BeforeFlip, Phase::CutOver),
@@ -185,7 +194,7 @@ fn case_of(gate: Gate) -> Case {
 /// Every gate that anything asks for, once, in the order of the ladder.
 fn all() -> Vec<Gate> {
     let mut gates: Vec<Gate> = Rung::ALL.into_iter().flat_map(|rung| arrival(rung).to_vec()).collect();
-    gates.extend(CUTOVER.iter().chain(COMPLETION).chain(ROLLBACK).copied());
+    gates.extend(CUTOVER.iter().chain(COMPLETION).chain(ROLLBACK).chain(FORCED).copied());
     gates.sort();
     gates.dedup();
     gates

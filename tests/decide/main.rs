@@ -5,6 +5,7 @@
 mod common;
 
 mod approvals;
+mod forced;
 mod gates;
 mod hooks;
 mod ladder;

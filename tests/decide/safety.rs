@@ -12,6 +12,7 @@ use bascule::migration::ladder::Rung;
 use bascule::migration::plan::Action;
 use bascule::migration::safety::filter;
 use bascule::names::{Account, Direction, Side};
+use bascule::parity::exporter::ExportName;
 use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
@@ -59,7 +60,8 @@ fn lets_through(story: &Story, action: &Action) {
 fn stories() -> Vec<Story> {
     let there = Rung::ALL.into_iter().filter(|rung| *rung <= Rung::Completed).map(|rung| (rung, Phase::Completed));
     let back = [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen].map(|rung| (rung, Phase::RolledBack));
-    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain([Story::aborted()]).collect()
+    let forced = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen].map(Story::forced_to);
+    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain(forced).chain([Story::aborted()]).collect()
 }
 
 #[test]
@@ -149,6 +151,24 @@ fn the_name_never_goes_where_nobody_or_everybody_can_write() {
 }
 
 #[test]
+fn rows_are_saved_where_nothing_moves_and_legacy_opens_without_them_only_on_a_word_and_once_they_are() {
+    let saves = Action::ExportRows { name: ExportName("payments-attempt-1-7".into()) };
+    let opens = open(Side::Legacy, "payments_app@%");
+    let mut story = Story::forced_to(Rung::ForcedExport);
+    lets_through(&story, &saves);
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+    story.world.target.app = Door::Open;
+    says(&story, &saves, "RowsAreSavedOnlyWhereNothingMoves");
+    let mut story = Story::forced_to(Rung::RollbackOpen);
+    lets_through(&story, &opens);
+    story.facts.forced = None;
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+    let mut story = Story::forced_to(Rung::RollbackOpen);
+    story.facts.quarantine = None;
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+}
+
+#[test]
 fn rows_of_the_target_are_never_replaced_once_a_fence_was_asked_for() {
     let reload = Action::Replication(ReplicationAction::ReloadTables { task: "task".into(), tables: Vec::new() });
     let first = start(Direction::Forward, StartType::First);
@@ -225,6 +245,7 @@ fn nobody_is_told_what_is_not_so() {
                 // A story that has only just entered a rung sees what the one before has proven.
                 HookPoint::BeforeFlip | HookPoint::AfterFlip => {
                     matches!(rung, Rung::Flip | Rung::Observing | Rung::Completed | Rung::RollbackFence)
+                        || matches!(rung, Rung::ForcedStop | Rung::ForcedFence)
                 }
                 HookPoint::AfterAbort => rung == Rung::Aborted,
                 HookPoint::AfterRollback => false,

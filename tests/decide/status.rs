@@ -230,6 +230,9 @@ fn what_an_operator_reads_is_as_it_was_read() {
             status.rollback.reasons.join("; "),
             status.rollback.data_at_risk
         ));
+        if let Some(forced) = &status.rollback.forced {
+            table.push_str(&format!("  forced:   {forced}\n"));
+        }
     };
     say("first pass", &Story::begin());
     for phase in Phase::ALL {
@@ -240,6 +243,13 @@ fn what_an_operator_reads_is_as_it_was_read() {
     }
     for rung in [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen] {
         say(&format!("rolling back, {rung}"), &Story::entering(rung, Phase::RolledBack));
+    }
+    let mut dead = Story::with_a_dead_way_back();
+    say("the way back is dead", &dead);
+    dead.wish(Phase::RolledBack);
+    say("the way back is dead, and asked for", &dead);
+    for rung in [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen] {
+        say(&format!("forced back, {rung}"), &Story::forced_to(rung));
     }
     say("aborted", &Story::aborted());
     let mut paused = Story::resting(Phase::RollbackArmed);

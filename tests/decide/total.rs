@@ -25,7 +25,9 @@ use super::common::world::{Blind, Door, Log, SmallTask, Status, replaces_rows};
 static STORIES: LazyLock<Vec<Story>> = LazyLock::new(|| {
     let there = Rung::ALL.into_iter().filter(|rung| *rung <= Rung::Completed).map(|rung| (rung, Phase::Completed));
     let back = [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen].map(|rung| (rung, Phase::RolledBack));
-    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain([Story::begin(), Story::aborted()]).collect()
+    let forced = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen].map(Story::forced_to);
+    let on_the_way = there.chain(back).map(|(rung, phase)| Story::entering(rung, phase));
+    on_the_way.chain(forced).chain([Story::begin(), Story::aborted()]).collect()
 });
 
 fn door() -> impl Strategy<Value = Door> {
@@ -128,6 +130,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         Just(Fact::RollbackAbandoned { why: "chance".into() }),
         Just(Fact::RollbackWithdrawn),
         Just(Fact::WaiversInForce { waivers: Vec::new() }),
+        Just(Fact::RollbackForced { by: "chance".into(), why: "chance".into() }),
         any_hook().prop_map(|(point, name)| Fact::HooksCalled { point, hooks: vec![name] }),
         (any_hook(), select(vec![204, 409, 503])).prop_map(|((point, name), status)| Fact::HooksAnswered {
             point,
@@ -202,6 +205,10 @@ fn why_not(story: &Story, action: &Action) -> Option<&'static str> {
         }
         Action::Binlog(_) if blind(Blind::Rds) => Some("changes the binary log unseen"),
         Action::Redirect(_) if blind(Blind::Elb) => Some("changes the listener unseen"),
+        Action::ExportRows { .. } => {
+            let is_still = is_closed(Side::Legacy) && is_closed(Side::Target) && !story.world.runs(Direction::Reverse);
+            (!is_still || blind(Blind::Dms)).then_some("saves rows while something moves")
+        }
         Action::Hook(_) if story.migration.spec.paused => Some("calls a hook while paused"),
         Action::Hook(HookAction::Call { point, .. }) => {
             let open = |side| state(side) == Some(FenceState::Open);

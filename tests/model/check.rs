@@ -43,6 +43,7 @@ fn needs(action: &Action) -> Option<Blind> {
             HookPoint::BeforeFlip | HookPoint::AfterFlip => Blind::Target,
             HookPoint::BeforeFence | HookPoint::AfterFence | HookPoint::AfterAbort | HookPoint::AfterRollback => Blind::Legacy,
         }),
+        Action::ExportRows { .. } => Some(Blind::Target),
         Action::Record(_) | Action::WriteMarker { .. } | Action::CompareTables => None,
     }
 }
@@ -75,8 +76,9 @@ pub fn action(state: &State, action: &Action) -> Option<String> {
         if world.target.app.may_commit() && !unseeable {
             return Some("S1: opens legacy while the target can be written to".into());
         }
-        if world.target.is_ahead && !state.bounds.meddled {
-            return Some("S7: opens legacy while it lacks a write of the target".into());
+        let is_saved = world.export.as_ref().is_some_and(|(_, end)| *end == world.target.offset);
+        if world.target.is_ahead && !(state.bounds.accepted && is_saved) && !state.bounds.meddled {
+            return Some("S7: opens legacy while it lacks a write of the target that is not saved either".into());
         }
         return None;
     }
@@ -91,6 +93,12 @@ pub fn action(state: &State, action: &Action) -> Option<String> {
         }
         Action::Record(Fact::PointOfNoReturn) => no_return(state),
         Action::Hook(HookAction::Call { point, .. }) if !state.bounds.meddled => says_what_is_so(state, *point),
+        Action::ExportRows { .. } if world.legacy.app.may_commit() || world.target.app.may_commit() => {
+            Some("S7: saves the rows of a side that can be written to".into())
+        }
+        Action::ExportRows { .. } if world.runs(Direction::Reverse) => {
+            Some("S7: saves rows that a stream may still bring to legacy".into())
+        }
         action if replaces_rows(action) && state.facts.target_opened.is_some() => {
             Some("S6: replaces rows of a target that took writes".into())
         }
@@ -220,6 +228,16 @@ pub const CUTOVER_ENDS: Promise = Promise {
     owed: |good| good.rung >= Rung::RollbackArmed && good.rung < Rung::Observing && !good.meddled,
     kept: |good| matches!(good.rung, Rung::Observing | Rung::Aborted),
     may_use: |kind| undisturbed(kind) || matches!(kind, Kind::HooksAnswer),
+};
+
+/// L4, where the way back is dead and somebody accepts what legacy lacks.
+pub const FORCED_BACK: Promise = Promise {
+    name: "L4: a forced rollback that has begun ends, with legacy open or with the target open again",
+    owed: |good| {
+        matches!(good.rung, Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport) && good.asked_for && !good.meddled
+    },
+    kept: |good| (good.rung == Rung::RollbackOpen && good.legacy_open) || good.rung == Rung::Observing,
+    may_use: undisturbed,
 };
 
 /// L4. A console can take away what only a console can give back.

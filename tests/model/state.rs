@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::check;
 use super::common::hooks::hooks;
 use super::common::world::{Blind, Door, Status, World};
-use super::common::{Story, migration};
+use super::common::{Story, migration, word};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::hooks::HookRecord;
 
@@ -44,12 +44,16 @@ pub struct Bounds {
     pub rollbacks: u8,
     /// Whether the operator's own systems are called.
     pub hooked: bool,
+    /// Whether somebody accepts what legacy lacks.
+    pub forced: bool,
+    /// Whether somebody ever has: legacy may have been about to open by then.
+    pub accepted: bool,
 }
 
 impl Bounds {
     /// The controller may die anywhere, any call may fail and any answer be lost, and time may pass at any moment.
     pub fn calm() -> Self {
-        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0, hooked: false }
+        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0, hooked: false, forced: false, accepted: false }
     }
 
     /// Beside that, hooks are called at every point.
@@ -150,6 +154,11 @@ impl State {
         Self::after(Story::resting(Phase::CutOver), Phase::RolledBack, bounds)
     }
 
+    /// The same, where the way back is dead and somebody has accepted what legacy lacks.
+    pub fn before_a_forced_rollback(bounds: Bounds) -> Self {
+        Self::after(Story::with_a_dead_way_back(), Phase::RolledBack, Bounds { forced: true, accepted: true, ..bounds })
+    }
+
     fn after(story: Story, phase: Phase, bounds: Bounds) -> Self {
         let wish = Wish { phase, paused: false, attempt: 1 };
         Self { world: story.world, facts: story.facts, wish, bounds, began: story.now }
@@ -166,6 +175,9 @@ impl State {
         migration.spec.phase = self.wish.phase;
         migration.spec.paused = self.wish.paused;
         migration.spec.attempt = self.wish.attempt;
+        if self.bounds.forced {
+            migration.spec.rollback.forced = Some(word());
+        }
         if self.bounds.hooked {
             migration.spec.hooks = HOOKS.clone();
         }
@@ -253,7 +265,7 @@ impl State {
     }
 
     fn note(&mut self, fact: &Fact) {
-        if matches!(fact, Fact::Entered { rung: Rung::RollbackFence }) {
+        if matches!(fact, Fact::Entered { rung: Rung::RollbackFence | Rung::ForcedFence }) {
             self.bounds.rollbacks += 1;
         }
         let now = self.now();
@@ -268,7 +280,7 @@ impl State {
     fn time_passes(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut age = |label: &str, change: &dyn Fn(&mut State)| steps.push(self.step(Kind::World, label, change));
-        for rung in [Rung::Fence, Rung::RollbackFence] {
+        for rung in [Rung::Fence, Rung::RollbackFence, Rung::ForcedFence] {
             let fresh = self.facts.entered.get(&rung).is_some_and(|at| *at > self.now() - PAST_BUDGET);
             if fresh && self.facts.pause_began == self.facts.entered.get(&rung).copied() {
                 age("time: the budget is spent", &move |state| {
@@ -325,6 +337,11 @@ impl State {
             .collect();
         let paused = !self.wish.paused;
         steps.push(edit(format!("operator: paused {paused}"), Wish { paused, ..self.wish }));
+        if self.bounds.forced {
+            let mut step = edit("operator: takes the word back".into(), self.wish);
+            step.state.bounds.forced = false;
+            steps.push(step);
+        }
         if self.wish.attempt < 2 {
             steps.push(edit("operator: attempt 2".into(), Wish { attempt: 2, ..self.wish }));
         }

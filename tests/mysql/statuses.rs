@@ -13,6 +13,7 @@ use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::Side;
 use bascule::parity::background::Background;
+use bascule::parity::rescue::Rescue;
 use bascule::sim::crash::CrashSwitch;
 use bascule::sim::profile::FaultProfile;
 use bascule::sim::setting::Setting;
@@ -80,7 +81,8 @@ impl Town {
         let aws = Aws::from_transport("eu-central-1", &transport(self.world.clone(), clock.clone()), &clock);
         let database = |side| Arc::new(MySqlDatabase::new(migration, side, &clock));
         let comparer = Arc::new(Background::new(&clock, None));
-        let sides = Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer };
+        let exporter = Arc::new(Rescue::new(&clock, None));
+        let sides = Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer, exporter };
         let equipment = Equipment::in_world(&self.world, aws, sides, &CrashSwitch::never(), &clock, &clock);
         Reconciler::start(equipment, self.journal.clone(), clock.clone(), Cadence::rehearsal())
     }

@@ -17,7 +17,7 @@ use crate::fixture::{PAYMENTS, Two, payments, table};
 use crate::in_flight::replicating;
 
 /// The migration between both servers, as a controller has it.
-fn migration(two: &Two) -> Migration {
+pub fn migration(two: &Two) -> Migration {
     let credentials = two.directory.path().join("credentials");
     std::fs::write(&credentials, "user=root\npassword=\n").expect("credentials can be written");
     let mut migration = two.migration.clone();

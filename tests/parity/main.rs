@@ -8,4 +8,5 @@ mod in_flight;
 #[path = "../common/installed.rs"]
 mod installed;
 mod planted;
+mod rescue;
 mod shapes;

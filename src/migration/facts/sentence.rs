@@ -45,6 +45,12 @@ impl fmt::Display for Fact {
             Self::WritesOpened { side } => write!(f, "the pause of writes is over: the {side} side takes them"),
             Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
             Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
+            Self::RollbackForced { by, why } => {
+                write!(f, "force the rollback: {by} accepts the loss of every write that legacy lacks, because {why}")
+            }
+            Self::RowsQuarantined { quarantined } => {
+                write!(f, "every row that legacy lacks is saved: {quarantined}, SHA-256 {}", quarantined.sha256)
+            }
             Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),
             Self::WaiversInForce { waivers } if waivers.is_empty() => f.write_str("no check is waived any more"),
             Self::WaiversInForce { waivers } => {

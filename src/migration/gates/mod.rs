@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::approvals;
 use super::facts::{Facts, MarkerPurpose};
+use super::forced;
 use super::ladder::Rung;
 use super::observation::Observation;
 use super::plan::{GateReport, Standing};
@@ -146,6 +147,12 @@ pub enum Gate {
     RollbackDrained,
     /// All authoritative servers point the public name back at legacy.
     PublicBackAtLegacy,
+    /// Reverse replication will not bring legacy what it lacks: only then may it be given up.
+    WayBackLost,
+    /// Somebody accepts the loss of what legacy lacks, for this attempt and until now.
+    LossAccepted,
+    /// Every row that legacy lacks is saved, and that is durable.
+    RowsSaved,
     /// The reverse task is stopped.
     ReverseStopped,
     /// Both tasks are gone.
@@ -219,6 +226,9 @@ pub const fn arrival(rung: Rung) -> &'static [Gate] {
         Rung::Aborted => &[LegacyOpen, HooksAfterAbort],
         Rung::RollbackFence => &[LegacyFenced, TargetFenced],
         Rung::RollbackFlip => &[LegacyFenced, TargetFenced, RollbackDrained, IdSpaceClear],
+        Rung::ForcedStop => &[LossAccepted, NoBypass, FenceReversible, LegacyFenced, ReverseStopped],
+        Rung::ForcedFence => &[LegacyFenced, TargetFenced],
+        Rung::ForcedExport => &[LegacyFenced, TargetFenced, ReverseStopped, RowsSaved, IdSpaceClear],
         Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped, HooksAfterRollback],
     }
 }
@@ -257,6 +267,9 @@ pub const COMPLETION: &[Gate] = &[WindowPassed, PublicAtTarget, LegacyFenced, Ta
 
 /// What must hold before the first fence of a rollback closes: a rollback that cannot end must not begin.
 pub const ROLLBACK: &[Gate] = &[NoBypass, FenceReversible, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+
+/// What must hold before a rollback that loses writes to legacy begins; for nothing else may it be forced.
+pub const FORCED: &[Gate] = &[LossAccepted, WayBackLost, NoBypass, FenceReversible, LegacyFenced];
 
 /// What is told from the first look on, though nothing waits for it before the cutover.
 pub const FOREWARNED: &[Gate] = &[NoBypass, CanariesReady, FenceReversible, IdHeadroom];
@@ -333,6 +346,12 @@ impl Gate {
             WindowPassed => history::window_passed(scene),
             RollbackDrained => replication::marker_arrived(scene, MarkerPurpose::RollbackDrain),
             PublicBackAtLegacy => front::flipped(scene, Side::Legacy, DnsPurpose::FlipToLegacy),
+            WayBackLost => forced::way_back_lost(scene),
+            LossAccepted => forced::loss_accepted(scene),
+            RowsSaved => match &scene.facts.quarantine {
+                Some(quarantined) => Standing::Open(format!("{quarantined}")),
+                None => Standing::Closed("the rows that legacy lacks are not saved yet".into()),
+            },
             ReverseStopped => replication::stopped(scene, Direction::Reverse),
             TasksRetired => replication::tasks_retired(scene),
             HooksBeforeFence => hooks::settled(scene, HookPoint::BeforeFence),

@@ -73,7 +73,7 @@ const fn operation(action: &Action) -> Option<&'static str> {
         Action::Redirect(RedirectAction::CreateListener) => Some("CreateListener"),
         Action::Redirect(RedirectAction::ModifyListener { .. }) => Some("ModifyListener"),
         Action::Record(_) | Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } => None,
-        Action::CompareTables | Action::Hook(_) => None,
+        Action::ExportRows { .. } | Action::CompareTables | Action::Hook(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod binlog;
 pub mod compare;
+pub mod export;
 pub mod rows;
 pub mod seam;
 pub mod structure;

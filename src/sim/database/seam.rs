@@ -119,6 +119,14 @@ impl SimulatedDatabase {
         self.verb("digest the tables", move |world, side| Ok(digests(world, side, scope))).await
     }
 
+    /// Reads both sides, and saves what it finds on the controller's own disk.
+    ///
+    /// # Errors
+    /// As [`Self::digest_tables`].
+    pub async fn saved<T: Send>(&self, name: &'static str, save: impl FnOnce(&mut World) -> T + Send) -> Result<T, Fault> {
+        self.verb(name, |world, _| Ok(save(world))).await
+    }
+
     async fn close(&self, epoch: Epoch, accounts: &[Account]) -> Result<(), Fault> {
         let lock = |world: &mut World, side| {
             claim(world, side, epoch)?;

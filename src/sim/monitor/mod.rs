@@ -76,6 +76,8 @@ pub struct Monitor {
     numbers: BTreeMap<(Side, String), u64>,
     /// The newest epoch that has changed each side.
     epochs: BTreeMap<Side, u64>,
+    /// A person has accepted that legacy lacks writes, as long as they are saved.
+    loss_is_accepted: bool,
 }
 
 impl Monitor {
@@ -95,6 +97,7 @@ impl Monitor {
             shadow_edited: false,
             numbers: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            loss_is_accepted: false,
         }
     }
 
@@ -111,6 +114,16 @@ impl Monitor {
     /// S14 is measured against this budget from now on.
     pub const fn note_pause_budget(&mut self, budget: Duration) {
         self.pause_budget = Some(budget);
+    }
+
+    /// A person has accepted that legacy lacks writes.
+    pub const fn note_loss_accepted(&mut self) {
+        self.loss_is_accepted = true;
+    }
+
+    /// Whether a person has.
+    pub const fn loss_is_accepted(&self) -> bool {
+        self.loss_is_accepted
     }
 
     /// The controller was down for so long: nobody can end a write pause then.

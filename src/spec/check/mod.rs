@@ -12,6 +12,7 @@ mod names;
 mod pages;
 mod requests;
 mod resources;
+mod rollback;
 mod same_cluster;
 mod schema;
 mod timing;
@@ -28,7 +29,7 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 12] = [
+    let themes: [&[Rule]; 13] = [
         resources::RULES,
         dns::RULES,
         timing::RULES,
@@ -41,6 +42,7 @@ pub fn check(migration: &Migration) -> Vec<Finding> {
         names::RULES,
         schema::RULES,
         hooks::RULES,
+        rollback::RULES,
     ];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
