@@ -70,6 +70,7 @@ impl Stand {
             Rung::Fence | Rung::Drain | Rung::Arm => Self::Switching,
             Rung::Open | Rung::Flip | Rung::Observing => Self::Switched,
             Rung::RollbackFence | Rung::RollbackFlip => Self::GoingBack,
+            Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => Self::GoingBack,
             Rung::Completed => Self::Over,
             Rung::Aborted | Rung::RollbackOpen if is_next_attempt => Self::Before,
             Rung::Aborted => Self::Aborted,
