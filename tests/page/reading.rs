@@ -16,7 +16,7 @@ fn assert_told(tab: &Tab, state: &State) {
         assert!(text.contains(words), "{name}: `{words}` is not in {selector}: {text}");
     };
     says("#summary", &status.summary);
-    says("#next", &status.next_step);
+    says("#next", status.next_step.trim_start_matches("a person has to look: "));
     for (side, word) in
         [("legacy", &status.legacy_writes), ("target", &status.target_writes), ("public name", &status.public_dns)]
     {
@@ -91,6 +91,9 @@ fn what_was_is_solid_and_what_may_come_is_not() {
         |selector: &str| tab.eval(&format!("getComputedStyle(document.querySelector('#picture {selector}')).strokeDasharray"));
     assert_ne!(dashes("rect.asked"), "none");
     assert_eq!(dashes("rect.bad"), "none", "the past is solid");
+    stage.visit(&tab, "rests-cutover");
+    assert_eq!(tab.eval("document.querySelector('#picture .no-return-word').textContent"), "point of no return");
+    stage.visit(&tab, "at-rollbackfence");
     let ahead = tab.text("#ladder");
     assert!(ahead.contains("RollbackOpen\nasked for") && !ahead.contains("Completed"), "{ahead}");
 }
@@ -133,8 +136,18 @@ fn the_overview_tells_the_troubled_first_and_finds_the_others() {
         tab.eval("[...document.querySelectorAll('#all tbody tr')].map((row) => row.cells[1].innerText.split('\\n').pop())");
     let words: Vec<&str> = words.as_array().expect("rows").iter().filter_map(|word| word.as_str()).collect();
     let place = |word: &str| words.iter().position(|found| *found == word).unwrap_or_else(|| panic!("{word} in {words:?}"));
-    let order =
-        ["held", "writes are paused", "new spec refused", "no way back now", "on its way", "awaits its promotion", "finished"];
+    let order = [
+        "held",
+        "writes are paused",
+        "new spec refused",
+        "no way back now",
+        "paused",
+        "awaits approvals",
+        "cannot be seen",
+        "on its way",
+        "awaits its promotion",
+        "finished",
+    ];
     assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{words:?}");
     assert_eq!(words.last(), Some(&"finished"));
     tab.photograph("overview");

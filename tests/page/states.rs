@@ -53,6 +53,7 @@ fn state(name: &str, story: &Story, trouble: &Trouble) -> State {
     let status = derive(&scene, &story.plan(), &backstage);
     let mut told: Vec<(Timestamp, Fact)> =
         story.facts.entered.iter().map(|(rung, at)| (*at, Fact::Entered { rung: *rung })).collect();
+    told.extend(story.facts.point_of_no_return.map(|at| (at, Fact::PointOfNoReturn)));
     // The rung stood on is entered last, also where an earlier attempt has been there.
     told.sort_by_key(|(at, fact)| (*at, matches!(fact, Fact::Entered { rung } if *rung == story.facts.rung)));
     if told.is_empty() {

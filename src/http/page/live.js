@@ -77,7 +77,7 @@ async function readHistory(name) {
   events.depth = events.befores.length;
 }
 
-let reading = { timer: null, last: 0, under: false };
+const reading = { timer: null, last: 0 };
 function readSoon() {
   if (reading.timer !== null) return;
   const wait = Math.max(0, reading.last + READ_EVERY_MS - Date.now());

@@ -1,14 +1,17 @@
 // The migration in one picture: what was is solid, what is asked for is dashed, what may come later is dotted.
 
+// DMS calls a task `ready` that has been created and not started yet.
+const task = (report) => (report.task === "ready" ? "created" : report.task);
+
 const LANES = [
   ["legacy writes", (posture) => posture.legacyWrites, (status) => status.legacyWrites],
   ["target writes", (posture) => posture.targetWrites, (status) => status.targetWrites],
   ["public name", (posture) => posture.publicDns, (status) => status.publicDns],
-  ["forward", (posture) => posture.forward, (status) => status.forward.task],
-  ["reverse", (posture) => posture.reverse, (status) => status.reverse.task],
+  ["forward", (posture) => posture.forward, (status) => task(status.forward)],
+  ["reverse", (posture) => posture.reverse, (status) => task(status.reverse)],
 ];
 
-const LEFT = 106, TOP = 92, LANE = 30, BAR = 22;
+const LEFT = 106, TOP = 116, LANE = 30, BAR = 22;
 
 // Columns with their places. A stretch of the past is as wide as the logarithm of its length, because a migration is weeks of
 // waiting and seconds of switching.
@@ -17,9 +20,9 @@ function columns(journey, status) {
     const next = journey.past[place + 1];
     const until = next ? next.enteredAt : status.observedAt;
     const length = step.enteredAt ? seconds(step.enteredAt, until) : 0;
-    return { ...step, kind: next ? "was" : "here", length, width: 34 + 9 * Math.log1p(length) };
+    return { ...step, kind: next ? "was" : "here", length, width: 50 + 9 * Math.log1p(length) };
   });
-  const future = journey.future.map((step) => ({ ...step, kind: step.expectation, width: 46 }));
+  const future = journey.future.map((step) => ({ ...step, kind: step.expectation, width: 62 }));
   let x = LEFT;
   return [...past, ...future].map((column) => {
     const placed = { ...column, x };
@@ -42,7 +45,7 @@ function stretches(all, [, asked, seen], status) {
 }
 
 function bar({ says, manner, x, width }, y) {
-  const letters = Math.floor(width / 6.6);
+  const letters = Math.floor((width - 9) / 6.5);
   const text = word(says);
   const shown = text.length > letters ? `${text.slice(0, Math.max(1, letters - 1))}…` : text;
   const look = manner === "was" ? tone(says) : manner;

@@ -2,7 +2,8 @@
 
 const card = (id, title, ...children) =>
   h("section", { class: "card", id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), children);
-const wide = (node) => { node.classList.add("wide"); return node; };
+const row = (...cards) => h("div", { class: "row" }, cards);
+const roomy = (...cards) => h("div", { class: "row roomy" }, cards);
 const facts = (rows) => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, ...value]) => [h("dt", {}, name), h("dd", {}, value)]));
 const list = (items) => items.length > 0 && h("ul", {}, items.map((item) => h("li", {}, item)));
 
@@ -32,8 +33,7 @@ function next(object) {
   const { status } = object;
   const typed = orders(object);
   return card("next", "What happens next",
-    h("p", {}, status.nextStep),
-    status.blocked.length > 0 && [h("h3", {}, "Held until a person has looked"), list(status.blocked.map((block) => [says(block.reason, "bad"), " ", block.message]))],
+    status.blocked.length === 0 ? h("p", {}, status.nextStep) : [h("h3", {}, "A person has to look"), list(status.blocked.map((block) => [says(block.reason, "bad"), " ", block.message]))],
     status.waiting.length > 0 && [h("h3", {}, "Awaited"),
       list(status.waiting.map((wait) => [wait.message, wait.until && [", until ", time(wait.until)]]))],
     typed.map((order) => [h("h3", {}, `In the file, ${order.meaning}`), h("pre", {}, h("code", {}, order.lines.join("\n"))),
@@ -46,15 +46,15 @@ function ladder(journey) {
   const past = journey.past.slice(0, -1).map((step) => rung(step.rung, "was", "✓ done"));
   const here = rung(journey.past.at(-1).rung, "here", "▸ here now");
   const future = journey.future.map((step) => rung(step.rung, step.expectation, step.expectation === "asked" ? "asked for" : "later"));
-  return wide(card("ladder", "The ladder", h("ol", { class: "ladder" }, past, here, future)));
+  return card("ladder", "The ladder", h("ol", { class: "ladder" }, past, here, future));
 }
 
 function story(journey, status) {
-  return wide(card("picture", "The migration in one picture",
+  return card("picture", "The migration in one picture",
     h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The picture; it can be scrolled sideways" }, picture(journey, status)),
     h("p", { class: "quiet" }, "Solid is what was, dashed what the spec asks for, dotted what may come later. A stretch is as wide as the logarithm of its length."),
     h("details", { id: "picture-table" }, h("summary", {}, "The picture as a table"),
-      h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The table; it can be scrolled sideways" }, ladderTable(journey, status)))));
+      h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The table; it can be scrolled sideways" }, ladderTable(journey, status))));
 }
 
 function table(heads, rows, caption) {
@@ -66,11 +66,11 @@ function table(heads, rows, caption) {
 function gates({ status }) {
   const tones = { open: "good", closed: "bad", unknown: "warn" };
   const open = status.gates.filter((gate) => standing(gate)[0] === "open").length;
-  return wide(card("gates", "Gates", status.gates.length === 0 ? h("p", {}, "No gate is in the way.")
+  return card("gates", "Gates", status.gates.length === 0 ? h("p", {}, "No gate is in the way.")
     : table(["gate", "stands", "evidence"], status.gates.map((gate) => {
       const [how, text] = standing(gate);
       return [gate.name, says(how, tones[how]), text];
-    }), `${open} of ${status.gates.length} are open. Nothing moves on one that is closed or unknown.`)));
+    }), `${open} of ${status.gates.length} are open. Nothing moves on one that is closed or unknown.`));
 }
 
 function rollback({ status }) {
@@ -96,21 +96,21 @@ function approvals({ status }) {
 
 function checks({ status }) {
   const tones = { pass: "good", passed: "good", fail: "bad", failed: "bad", unknown: "warn" };
-  return status.checks.length > 0 && wide(card("checks", "Checks", table(["check", "verdict", "what was seen"],
+  return status.checks.length > 0 && card("checks", "Checks", table(["check", "verdict", "what was seen"],
     status.checks.map((check) => [check.name, says(check.verdict, tones[check.verdict] ?? "idle"),
-      [check.message, check.waiver && ["; waived by ", check.waiver.by ?? "somebody"]]]), "What the spec declares to be looked at.")));
+      [check.message, check.waiver && ["; waived by ", check.waiver.by ?? "somebody"]]]), "What the spec declares to be looked at."));
 }
 
 function hooks({ status }) {
-  return (status.hooks ?? []).length > 0 && wide(card("hooks", "Hooks", table(["hook", "point", "newest answer"],
-    status.hooks.map((hook) => [hook.name, word(hook.at), hook.newest ?? "none yet"]), "Calls to the operator's own systems in this attempt.")));
+  return (status.hooks ?? []).length > 0 && card("hooks", "Hooks", table(["hook", "point", "newest answer"],
+    status.hooks.map((hook) => [hook.name, word(hook.at), hook.newest ?? "none yet"]), "Calls to the operator's own systems in this attempt."));
 }
 
 function conditions({ status }) {
   const tones = { True: "idle", False: "idle", Unknown: "warn" };
-  return wide(card("conditions", "Conditions", h("details", { id: "conditions-all" }, h("summary", {}, `All ${status.conditions.length}, as programs read them`),
+  return card("conditions", "Conditions", h("details", { id: "conditions-all" }, h("summary", {}, `All ${status.conditions.length}, as programs read them`),
     table(["condition", "status", "message"], status.conditions.map((one) => [one.type, says(one.status, tones[one.status]), `${one.reason}: ${one.message}`]),
-      "After the conventions of Kubernetes."))));
+      "After the conventions of Kubernetes.")));
 }
 
 const KINDS = {
@@ -118,20 +118,21 @@ const KINDS = {
   Outcome: "outcome", StatusChanged: "status",
 };
 
-function history({ items, metadata, trouble, depth }) {
+function told({ items, metadata, trouble, depth }) {
   const failed = (entry) => entry.kind === "SpecRefused" || entry.body?.outcome?.failed !== undefined;
   const button = (action, text, enabled) => h("button", { type: "button", "data-action": action, disabled: !enabled }, text);
-  return wide(card("history", "History", h("div", { class: "bar" },
+  return card("history", "History", h("div", { class: "bar" },
     button("newest", "Newest", depth > 0), button("newer", "Newer", depth > 0), button("older", "Older", metadata?.previousBefore !== undefined),
     h("span", { class: "quiet" }, trouble ?? (depth > 0 ? "an earlier page" : "the newest first, as they come"))),
   h("ol", { class: "events" }, [...items].reverse().map((entry) => h("li", {}, h("span", { class: "quiet" }, `#${entry.seq}`), time(entry.at),
     h("span", { class: failed(entry) ? "failed" : "quiet" }, `${failed(entry) ? "✕ " : ""}${KINDS[entry.kind] ?? entry.kind}`),
-    h("span", { class: "sentence" }, entry.sentence))))));
+    h("span", { class: "sentence" }, entry.sentence)))));
 }
 
 function migration(object, journey, events) {
   return h("div", { id: "migration" }, headline(object),
-    h("div", { class: "cards" }, writers(object), next(object), journey && ladder(journey),
-      journey && story(journey, object.status), replication("forward", object, journey), replication("reverse", object, journey),
-      rollback(object), approvals(object), gates(object), checks(object), hooks(object), conditions(object), history(events)));
+    h("div", { class: "rows" }, row(writers(object), next(object), rollback(object), approvals(object)),
+      journey && [ladder(journey), story(journey, object.status)],
+      roomy(replication("forward", object, journey), replication("reverse", object, journey)),
+      roomy(gates(object), checks(object), hooks(object)), conditions(object), told(events)));
 }

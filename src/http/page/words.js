@@ -50,7 +50,7 @@ const standing = (gate) => Object.entries(gate.standing)[0];
 const missing = (status) => Math.max(0, status.approvals.required - status.approvals.counted.length);
 
 // How a migration is, for whoever has time for one word. The first that applies is the most troubling one.
-function verdict({ status }) {
+function verdict({ spec, status }) {
   const told = [
     [holds(status, "Stalled") && status.writePauseBegan, "held while writes are paused", "bad"],
     [holds(status, "Stalled"), "held", "bad"],
@@ -60,6 +60,9 @@ function verdict({ status }) {
     [["Open", "Flip", "Observing"].includes(status.rung) && !status.rollback.ready, "no way back now", "bad"],
     [condition(status, "Ready")?.status === "Unknown", "unknown", "warn"],
     [status.rung === "Aborted", "aborted", "warn"],
+    [spec.paused, "paused", "warn"],
+    [missing(status) > 0 && status.rung === "RollbackArmed" && status.wishedPhase === "CutOver", "awaits approvals", "warn"],
+    [[status.legacyWrites, status.targetWrites, status.publicDns].includes("unknown"), "cannot be seen", "warn"],
     [holds(status, "Reconciling") || !holds(status, "Ready"), "on its way", "there"],
     [holds(status, "AwaitingPromotion"), "awaits its promotion", "good"],
     [true, "finished", "good"],
@@ -78,9 +81,8 @@ function orders({ metadata, spec, status }) {
     const line = `    - { by: NAME, at: ${status.observedAt}, attempt: ${status.attempt}, planDigest: ${planDigest} }`;
     return [{ meaning: `to approve, ${missing(status)} more`, lines: ["spec:", "  approvals:", line], command: `bascule approve ${file} --as NAME` }];
   }
-  if (status.rung === "Aborted" || status.rung === "RollbackOpen") {
-    return status.phase === "RolledBack" || status.rung === "Aborted"
-      ? [{ meaning: "to try again, once the reason is understood", lines: ["spec:", `  attempt: ${status.attempt + 1}`] }] : [];
+  if (status.rung === "Aborted") {
+    return [{ meaning: "to try again, once the reason is understood", lines: ["spec:", `  attempt: ${status.attempt + 1}`] }];
   }
   if (["Fence", "Drain"].includes(status.rung)) return [phase("RollbackArmed", "to abort: legacy takes writes again")];
   if (status.rung === "Observing") {
