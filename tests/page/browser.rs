@@ -54,8 +54,11 @@ impl Browser {
             .spawn()
             .expect("a shell");
         let answers = child.stdout.take().expect("a pipe");
-        std::thread::spawn(move || BROWSER.listen(answers));
         let orders = Mutex::new(child.stdin.take().expect("a pipe"));
+        std::thread::spawn(move || {
+            BROWSER.listen(answers);
+            _ = child.wait();
+        });
         Self { orders, heard: Mutex::default(), news: Condvar::new(), ids: AtomicU64::new(1) }
     }
 
@@ -81,7 +84,8 @@ impl Browser {
 
     fn call(&self, tab: Option<&str>, method: &str, parameters: Value) -> Value {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let mut order = json!({ "id": id, "method": method, "params": parameters });
+        let mut order = json!({ "id": id, "method": method });
+        order["params"] = parameters;
         if let Some(tab) = tab {
             order["sessionId"] = tab.into();
         }

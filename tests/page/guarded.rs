@@ -16,8 +16,9 @@ pub fn prefixed(stage: &Stage, prefix: &'static str) -> SocketAddr {
     let listener = stage.runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let (address, behind) = (listener.local_addr().expect("its address"), stage.address);
     stage.runtime.spawn(async move {
+        let mut open = tokio::task::JoinSet::new();
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(forward(client, behind, prefix));
+            open.spawn(forward(client, behind, prefix));
         }
     });
     address

@@ -73,13 +73,15 @@ function gates({ status }) {
     }), `${open} of ${status.gates.length} are open. Nothing moves on one that is closed or unknown.`));
 }
 
+const left = (now, until) => (Date.parse(until) > Date.parse(now) ? `, for ${spoken(seconds(now, until))} more` : ", which has passed");
+
 function rollback({ status }) {
   const back = status.rollback;
   return card("rollback", "Rollback",
     h("p", {}, says(back.ready ? "ready" : "not ready", back.ready ? "good" : "idle", "large")),
     list(back.reasons),
     facts([["at risk", back.dataAtRisk],
-      back.possibleUntil && ["possible until", time(back.possibleUntil), `, for ${spoken(seconds(status.observedAt, back.possibleUntil))} more`],
+      back.possibleUntil && ["possible until", time(back.possibleUntil), left(status.observedAt, back.possibleUntil)],
       back.limitedBy && ["then", word(back.limitedBy)]]));
 }
 
