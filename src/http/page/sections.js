@@ -60,14 +60,16 @@ function story(journey, status) {
 function table(heads, rows, caption) {
   return h("table", { class: "stacked" }, h("caption", {}, caption),
     h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-    h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell))))));
+    h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell, place) => h("td", { "data-head": heads[place + 1] }, cell))))));
 }
+
+const inTheWayFirst = (gates) => [...gates].sort((one, other) => (standing(one)[0] === "open") - (standing(other)[0] === "open"));
 
 function gates({ status }) {
   const tones = { open: "good", closed: "bad", unknown: "warn" };
   const open = status.gates.filter((gate) => standing(gate)[0] === "open").length;
   return card("gates", "Gates", status.gates.length === 0 ? h("p", {}, "No gate is in the way.")
-    : table(["gate", "stands", "evidence"], status.gates.map((gate) => {
+    : table(["gate", "stands", "evidence"], inTheWayFirst(status.gates).map((gate) => {
       const [how, text] = standing(gate);
       return [gate.name, says(how, tones[how]), text];
     }), `${open} of ${status.gates.length} are open. Nothing moves on one that is closed or unknown.`));
