@@ -54,7 +54,7 @@ impl Strangers {
         for turn in 0..2 {
             strangers.send(address, move |address, asked, enough| flood(address, turn, asked, enough));
         }
-        strangers.send(address, |address, asked, enough| babble(address, asked, enough));
+        strangers.send(address, babble);
         strangers
     }
 
