@@ -16,7 +16,8 @@ function chart(samples, key, limit, label) {
   const [from, to] = [Date.parse(samples[0].at), Date.parse(samples.at(-1).at)];
   const most = Math.max(limit * 1.3, ...samples.map((sample) => sample[key] ?? 0));
   const x = (sample) => (to > from ? ((Date.parse(sample.at) - from) / (to - from)) * WIDE : WIDE);
-  const y = (value) => HIGH - 2 - (value / most) * (HIGH - 6);
+  // Logarithmic: the hours of a full load and the seconds after it are in one picture.
+  const y = (value) => HIGH - 2 - (Math.log1p(value) / Math.log1p(most)) * (HIGH - 6);
   const drawn = (run) => run.length > 1 ? run : [{ ...run[0] }, { ...run[0] }];
   return svg("svg", { class: "chart", viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
     svg("line", { class: "limit", x1: 0, x2: WIDE, y1: y(limit), y2: y(limit) }),
@@ -44,6 +45,6 @@ function replication(direction, object, journey) {
       ? h("span", { class: "quiet" }, "lag not proven")
       : says(`${spoken(report.lagSeconds)} behind, ${declared} allowed`, late ? "bad" : "good")),
     known.length > 0 && chart(journey.lag, key, limit, label),
-    h("p", { class: "quiet" }, label, known.length > 0 && " The dashed line is what is allowed."),
+    h("p", { class: "quiet" }, label, known.length > 0 && " The dashed line is what is allowed; heights are logarithms."),
     report.erroredTables.length > 0 && h("p", {}, says(`in error: ${report.erroredTables.join(", ")}`, "bad")));
 }

@@ -11,7 +11,7 @@ const LANES = [
   ["reverse", (posture) => posture.reverse, (status) => task(status.reverse)],
 ];
 
-const LEFT = 106, TOP = 116, LANE = 30, BAR = 22;
+const LEFT = 106, TOP = 132, LANE = 30, BAR = 22;
 
 // Columns with their places. A stretch of the past is as wide as the logarithm of its length, because a migration is weeks of
 // waiting and seconds of switching.
