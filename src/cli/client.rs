@@ -42,21 +42,25 @@ pub enum ClientError {
     },
 }
 
-/// GET `path` of `server`, as text.
-pub async fn get(server: &str, path: &str) -> Result<String, ClientError> {
+/// GET `path` of `server`, as text; with the token that it asks for, if it does.
+pub async fn get(server: &str, path: &str, token: Option<&str>) -> Result<String, ClientError> {
     let authority = server.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let authority = authority.filter(|authority| !authority.is_empty()).ok_or_else(|| ClientError::Address(server.to_owned()))?;
-    let asked = ask(server, authority, path);
+    let asked = ask(server, authority, path, token);
     tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ClientError::Slow(server.to_owned()))?
 }
 
-async fn ask(server: &str, authority: &str, path: &str) -> Result<String, ClientError> {
+async fn ask(server: &str, authority: &str, path: &str, token: Option<&str>) -> Result<String, ClientError> {
     let unreachable =
         |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable { server: server.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(authority).await.map_err(|error| unreachable(error.into()))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.into()))?;
-    let request = http::Request::get(path).header(http::header::HOST, authority).body(Empty::<bytes::Bytes>::new());
+    let mut request = http::Request::get(path).header(http::header::HOST, authority);
+    if let Some(token) = token {
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::<bytes::Bytes>::new());
     let request = request.map_err(|error| unreachable(error.into()))?;
     let answer = async move {
         let response = sender.send_request(request).await?;

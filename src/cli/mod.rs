@@ -17,6 +17,7 @@ pub mod run;
 pub mod schema;
 pub mod simulate;
 pub mod status;
+pub mod token;
 pub mod validate;
 
 use std::io::IsTerminal;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::token::TokenFrom;
 use super::{Output, client, exit, read_spec};
 use crate::aws::Meter;
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub struct PlanArgs {
     /// Ask a running bascule for its own plan of this migration.
     #[arg(long, value_name = "URL", conflicts_with = "sandbox")]
     server: Option<String>,
+    #[command(flatten)]
+    token: TokenFrom,
     /// Plan against a fresh stand-in world instead of AWS.
     #[arg(long)]
     sandbox: bool,
@@ -63,7 +66,7 @@ pub fn run(args: &PlanArgs) -> u8 {
     };
     let plan = super::on_runtime(async {
         match &args.server {
-            Some(server) => from_server(server, &migration).await,
+            Some(server) => from_server(server, &args.token, &migration).await,
             None => from_here(args, &migration).await,
         }
     });
@@ -87,9 +90,10 @@ pub fn run(args: &PlanArgs) -> u8 {
     }
 }
 
-async fn from_server(server: &str, migration: &Migration) -> Result<Plan, String> {
+async fn from_server(server: &str, token: &TokenFrom, migration: &Migration) -> Result<Plan, String> {
     let path = format!("/api/v1/migrations/{}/plan", migration.name());
-    let body = client::get(server, &path).await.map_err(|error| exit::chain(&error))?;
+    let token = token.find()?;
+    let body = client::get(server, &path, token.as_deref()).await.map_err(|error| exit::chain(&error))?;
     serde_json::from_str(&body).map_err(|error| format!("the answer of {server} is not a plan: {error}"))
 }
 

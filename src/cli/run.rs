@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::token::{TokenFrom, access};
 use super::{exit, shutdown};
 use crate::aws::Meter;
 use crate::clock::Clock;
@@ -51,6 +52,11 @@ pub struct RunArgs {
     /// A name under which clients reach it, besides localhost and addresses; may be given more than once.
     #[arg(long = "host-name", value_name = "NAME")]
     host_names: Vec<String>,
+    #[command(flatten)]
+    token: TokenFrom,
+    /// Let everybody read who can reach an address that is not loopback.
+    #[arg(long)]
+    allow_anonymous: bool,
     /// Journals and the lock that keeps a second process out.
     #[arg(long, default_value = "state", value_name = "DIR")]
     state: PathBuf,
@@ -132,6 +138,11 @@ pub fn run(args: &RunArgs) -> u8 {
         Ok(source) => source,
         Err(why) => return exit::failed(&why),
     };
+    let token = args.token.find();
+    let access = match token.and_then(|token| access(args.listen, token.as_deref(), args.allow_anonymous)) {
+        Ok(access) => access,
+        Err(why) => return exit::failed(&why),
+    };
     super::on_runtime(async {
         let wake = Arc::new(Notify::new());
         let clock = Clock::scaled(args.start_at.unwrap_or_else(|| Clock::system().now()), args.time_scale);
@@ -160,7 +171,7 @@ pub fn run(args: &RunArgs) -> u8 {
         };
         let address = listener.local_addr().unwrap_or(args.listen);
         eprintln!("bascule keeps {shown} and answers on http://{address}");
-        let limits = Limits { host_names: args.host_names.clone(), ..Limits::default() };
+        let limits = Limits { access, host_names: args.host_names.clone(), ..Limits::default() };
         let signal = async {
             shutdown().await;
             eprintln!("stopping: the step that was begun is finished first");

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use super::token::TokenFrom;
 use super::{Output, client, exit};
 use crate::checks::outcome::Verdict;
 use crate::http::{MigrationList, MigrationObject};
@@ -18,6 +19,8 @@ pub struct StatusArgs {
     /// Where bascule answers.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", env = "BASCULE_SERVER")]
     server: String,
+    #[command(flatten)]
+    token: TokenFrom,
     /// Look again every two seconds, until interrupted.
     #[arg(long)]
     watch: bool,
@@ -57,7 +60,8 @@ async fn ask(args: &StatusArgs) -> Result<String, String> {
         Some(name) => format!("/api/v1/migrations/{name}"),
         None => "/api/v1/migrations".to_owned(),
     };
-    let body = client::get(&args.server, &path).await.map_err(|error| exit::chain(&error))?;
+    let token = args.token.find()?;
+    let body = client::get(&args.server, &path, token.as_deref()).await.map_err(|error| exit::chain(&error))?;
     match (args.output, &args.name) {
         (Output::Json, _) => Ok(format!("{}\n", body.trim_end())),
         (Output::Text, Some(_)) => {

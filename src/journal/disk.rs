@@ -128,11 +128,21 @@ impl Disk {
 
     /// Every row after `after`, in order, at most `limit`.
     pub fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        self.select("WHERE seq > ?1 ORDER BY seq LIMIT ?2", after, limit)
+    }
+
+    /// The last rows before `before`, in order, at most `limit`.
+    pub fn rows_before(&self, before: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        let mut rows = self.select("WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", before, limit)?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    fn select(&self, which: &str, seq: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
         self.run(|db| {
-            let mut query = db.prepare_cached(
-                "SELECT seq, at, attempt, generation, kind, sentence, body, chain FROM entries WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?;
-            let rows = query.query_map(params![clamp(after), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            let columns = "seq, at, attempt, generation, kind, sentence, body, chain";
+            let mut query = db.prepare_cached(&format!("SELECT {columns} FROM entries {which}"))?;
+            let rows = query.query_map(params![clamp(seq), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
                 Ok(Row {
                     seq: unsigned(row.get(0)?),
                     at: row.get(1)?,

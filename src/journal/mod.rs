@@ -137,6 +137,10 @@ impl Fold {
 }
 
 impl State {
+    fn read(&self, rows: Vec<Row>) -> Result<Vec<Entry>, JournalError> {
+        rows.into_iter().map(|row| row.read().map_err(|why| self.disk.corrupt(why))).collect()
+    }
+
     fn new(disk: Disk, migration: &MigrationName) -> Result<Self, JournalError> {
         let mut fold = Fold::new(migration);
         loop {
@@ -316,7 +320,15 @@ impl Journal {
     pub fn history(&self, after_seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
         let state = self.lock();
         let rows = state.disk.rows(after_seq, limit.min(HISTORY_PAGE))?;
-        rows.into_iter().map(|row| row.read().map_err(|why| state.disk.corrupt(why))).collect()
+        state.read(rows)
+    }
+
+    /// The last entries before `before_seq` in order, at most `limit` and at most [`HISTORY_PAGE`]: with a number beyond the end,
+    /// the newest.
+    pub fn history_before(&self, before_seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = self.lock();
+        let rows = state.disk.rows_before(before_seq, limit.min(HISTORY_PAGE))?;
+        state.read(rows)
     }
 
     /// Whether the journal can be written. After a failure that can heal it tries; `at` marks the try.

@@ -23,7 +23,7 @@ pub fn unhurried(phase: Phase) -> String {
 }
 
 /// The same, approved by two people who read `status`.
-fn approved(phase: Phase, status: &Value) -> String {
+pub fn approved(phase: Phase, status: &Value) -> String {
     let (at, digest) = (&status["observedAt"], &status["approvals"]["planDigest"]);
     let approval = |by: &str| format!("    - {{ by: {by}@example.com, at: {at}, attempt: 1, planDigest: {digest} }}\n");
     let approvals = format!("\n  approvals:\n{}{}", approval("ada"), approval("bob"));
@@ -31,7 +31,7 @@ fn approved(phase: Phase, status: &Value) -> String {
 }
 
 /// Whether a phase is reached, or one after it: nobody looks often enough to see each.
-fn has_come_to(object: &Value, phase: Phase) -> bool {
+pub fn has_come_to(object: &Value, phase: Phase) -> bool {
     serde_json::from_value::<Phase>(object["status"]["phase"].clone()).is_ok_and(|reached| reached >= phase)
 }
 

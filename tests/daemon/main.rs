@@ -5,6 +5,7 @@ mod commands;
 mod faces;
 mod files;
 mod fixture;
+mod flood;
 mod git;
 mod journals;
 mod journey;

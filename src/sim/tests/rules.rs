@@ -83,7 +83,7 @@ fn a_forced_rollback_breaks_nothing_where_a_person_accepts_it_and_exactly_what_l
 #[test]
 fn a_forced_rollback_on_nobodys_word_or_with_other_rows_than_legacy_lacks_is_seen() {
     assert_eq!(forced(false, |_| {}).rules_broken(), ["S7"], "nobody has accepted anything");
-    let without_one = |rows: &mut SavedRows| drop(rows.remove(a_payment(rows)));
+    let without_one = |rows: &mut SavedRows| _ = rows.remove(a_payment(rows));
     let with_one_twice = |rows: &mut SavedRows| rows.push(rows[a_payment(rows)]);
     let with_another_amount = |rows: &mut SavedRows| {
         let payment = a_payment(rows);
