@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::token::TokenFrom;
 use super::{client, exit};
 use crate::http::MigrationObject;
 use crate::names::MigrationName;
@@ -15,6 +16,8 @@ pub struct LiveArgs {
     /// Or read what `bascule status NAME --output json` printed.
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     status: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenFrom,
 }
 
 /// It could not be found out, as `parity` and `check` end then.
@@ -30,7 +33,9 @@ impl LiveArgs {
         let (text, place) = match (&self.server, &self.status) {
             (Some(server), _) => {
                 let path = format!("/api/v1/migrations/{name}");
-                let body = super::on_runtime(client::get(server, &path)).map_err(|error| unknown(exit::chain(&error)))?;
+                let token = self.token.find().map_err(unknown)?;
+                let asking = client::get(server, &path, token.as_deref());
+                let body = super::on_runtime(asking).map_err(|error| unknown(exit::chain(&error)))?;
                 (body, server.clone())
             }
             (None, Some(file)) => {

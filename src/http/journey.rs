@@ -104,6 +104,7 @@ const fn belongs_to(rung: Rung) -> Phase {
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => Phase::CutOver,
         Rung::Completed => Phase::Completed,
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => Phase::RolledBack,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => Phase::RolledBack,
     }
 }
 
