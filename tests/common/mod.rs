@@ -10,4 +10,4 @@ pub mod story;
 pub mod world;
 
 pub use spec::migration;
-pub use story::{Story, word};
+pub use story::Story;

@@ -12,9 +12,10 @@ use bascule::parity::exporter::{Export, ExportName, ExportStand};
 use bascule::spec::Phase;
 use jiff::SignedDuration;
 
+use super::common::Story;
 use super::common::snapshot::assert_kept;
+use super::common::story::word;
 use super::common::world::{Blind, Door, Status};
-use super::common::{Story, word};
 
 /// The rungs on which the target can simply take its writes again.
 const BEFORE_LEGACY_OPENS: [Rung; 3] = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport];

@@ -13,8 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::check;
 use super::common::hooks::hooks;
+use super::common::story::word;
 use super::common::world::{Blind, Door, Status, World};
-use super::common::{Story, migration, word};
+use super::common::{Story, migration};
 use bascule::controllers::fence::FenceAction;
 use bascule::controllers::hooks::HookRecord;
 

@@ -47,6 +47,7 @@ fn state(name: &str, story: &Story, trouble: &Trouble) -> State {
         cutover_digest: cutover_digest(&migration),
         spec_error: trouble.spec,
         journal_error: trouble.journal,
+        source: None,
         last_actions: Vec::new(),
         previous: None,
     };
@@ -64,7 +65,12 @@ fn state(name: &str, story: &Story, trouble: &Trouble) -> State {
 }
 
 fn entering(rung: Rung, phase: Phase) -> State {
-    state(&format!("at-{}", rung.to_string().to_lowercase()), &Story::entering(rung, phase), &Trouble::default())
+    state(&at(rung), &Story::entering(rung, phase), &Trouble::default())
+}
+
+/// The name of the one on a rung.
+fn at(rung: Rung) -> String {
+    format!("at-{}", rung.to_string().to_lowercase())
 }
 
 fn resting(phase: Phase) -> State {
@@ -87,6 +93,8 @@ pub static RUNGS: LazyLock<Vec<State>> = LazyLock::new(|| {
     states.push(state("at-completed", &Story::resting(Phase::Completed), &calm));
     states.extend(there.into_iter().chain(over).map(|rung| entering(rung, Phase::CutOver)));
     states.extend(back.map(|rung| entering(rung, Phase::RolledBack)));
+    let forced = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport];
+    states.extend(forced.map(|rung| state(&at(rung), &Story::forced_to(rung), &calm)));
     states
 });
 
