@@ -8,6 +8,7 @@ pub mod controllers;
 pub mod credentials;
 pub mod database;
 pub mod engine;
+pub mod evidence;
 pub mod fault;
 pub mod http;
 pub mod journal;

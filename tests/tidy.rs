@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 22] = [
+const FLOORS: [&str; 23] = [
     "names",
     "keyspace",
     "sighting",
@@ -23,6 +23,7 @@ const FLOORS: [&str; 22] = [
     "controllers",
     "migration",
     "journal",
+    "evidence",
     "http",
     "engine",
     "lab",

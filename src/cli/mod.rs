@@ -4,6 +4,7 @@ pub mod approve;
 pub mod check;
 pub mod client;
 mod diff;
+pub mod evidence;
 pub mod exit;
 mod file;
 pub mod live;
@@ -58,6 +59,7 @@ enum Verb {
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
+    Evidence(evidence::EvidenceArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
@@ -80,6 +82,7 @@ pub fn main() -> u8 {
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Evidence(args) => evidence::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
