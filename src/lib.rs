@@ -11,6 +11,7 @@ pub mod engine;
 pub mod evidence;
 pub mod fault;
 pub mod http;
+pub mod iam;
 pub mod journal;
 pub mod keyspace;
 pub mod lab;

@@ -7,6 +7,7 @@ mod diff;
 pub mod evidence;
 pub mod exit;
 mod file;
+pub mod iam_policy;
 pub mod live;
 pub mod parity;
 pub mod plan;
@@ -60,6 +61,7 @@ enum Verb {
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
     Evidence(evidence::EvidenceArgs),
+    IamPolicy(iam_policy::IamPolicyArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
@@ -83,6 +85,7 @@ pub fn main() -> u8 {
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Evidence(args) => evidence::run(&args),
+        Verb::IamPolicy(args) => iam_policy::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),

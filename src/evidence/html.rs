@@ -298,9 +298,6 @@ mod tests {
     fn nothing_from_outside_is_markup_and_nothing_hides() {
         let mut page = Page(String::new());
         page.text("<script>alert(\"1\")</script> & it's \u{202e}gnp.exe\u{1b}[2J\r");
-        assert_eq!(
-            page.0,
-            "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; it&#39;s \u{fffd}gnp.exe\u{fffd}[2J\u{fffd}"
-        );
+        assert_eq!(page.0, "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; it&#39;s \u{fffd}gnp.exe\u{fffd}[2J\u{fffd}");
     }
 }

@@ -226,7 +226,9 @@ fn by_making(
             (Some(is), Some(should)) if is == should => continue,
             // Where a file was changed, the sums that go with it differ as well.
             (Some(_), Some(_)) if name == SUMS && !known.is_empty() => continue,
-            (Some(_), Some(_)) => Finding::Changed { file: name.clone(), why: format!("it does not follow from the entries of {RECORD}") },
+            (Some(_), Some(_)) => {
+                Finding::Changed { file: name.clone(), why: format!("it does not follow from the entries of {RECORD}") }
+            }
             (Some(_), None) => Finding::Added { file: name.clone() },
             (None, _) => Finding::TakenAway { file: name.clone() },
         };

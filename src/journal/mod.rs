@@ -193,7 +193,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The same, also beside the process that has the journal: then as of one moment, as the ordinary `sqlite3` shell would see it.
+    /// The same, also beside the process that has the journal: then as of one moment, as the `sqlite3` shell would see it.
     pub fn read_along(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
         match Self::read(path, migration) {
             Err(JournalError::Locked { .. }) => {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::facts::Fact;
 use super::gates::{self, Gate, Scene};
 use super::ladder::Rung;
-use super::moves::gates_opened;
 use super::plan::{Action, Standing};
 use super::purge;
 use super::reverse;
@@ -97,11 +96,8 @@ pub fn begun(scene: &Scene<'_>) -> Option<Vec<Fact>> {
     let may = is_asked_for
         && matches!(scene.facts.rung, Rung::Flip | Rung::Observing)
         && gates::FORCED.iter().all(|gate| gate.judge(scene).is_open());
-    let begin = || {
-        let forced = Fact::RollbackForced { by: by.clone(), why: why.clone() };
-        vec![gates_opened(gates::FORCED, scene), forced, Fact::Entered { rung: Rung::ForcedStop }]
-    };
-    may.then(begin)
+    let said = || vec![Fact::RollbackForced { by: by.clone(), why: why.clone() }, Fact::Entered { rung: Rung::ForcedStop }];
+    may.then(said)
 }
 
 /// Why the word under which a forced rollback goes on is no more. Its end only keeps a fence from closing: what is fenced by

@@ -48,7 +48,7 @@ pub fn next(scene: &Scene<'_>) -> Vec<Fact> {
         return noticed;
     }
     if rollback_may_begin(scene) {
-        return vec![gates_opened(gates::ROLLBACK, scene), Fact::Entered { rung: Rung::RollbackFence }];
+        return vec![Fact::Entered { rung: Rung::RollbackFence }];
     }
     // Only where that one may not: it would lose nothing.
     if let Some(facts) = forced::begun(scene) {
@@ -324,27 +324,15 @@ fn climb(scene: &Scene<'_>) -> Vec<Fact> {
     }
     let mut facts = Vec::new();
     if let Some(phase) = here.reaches().filter(|phase| !scene.facts.reached.contains_key(phase)) {
-        facts.extend([gates_opened(gates::arrival(here), scene), Fact::Reached { phase }]);
+        facts.push(Fact::Reached { phase });
     }
     if let Some(above) = here.above().filter(|above| may_enter(scene, *above)) {
         if above == Rung::Fence && scene.facts.identity.is_none() {
             facts.push(Fact::IdentityFrozen { digest: identity_digest(scene.migration) });
         }
-        match above {
-            Rung::Fence => facts.push(gates_opened(gates::CUTOVER, scene)),
-            Rung::Completed => facts.push(gates_opened(gates::COMPLETION, scene)),
-            // Whatever else is entered is let in by the phase's own gates; and within a pause of writes nothing more is written.
-            _ => {}
-        }
         facts.push(Fact::Entered { rung: above });
     }
     facts
-}
-
-/// What the gates of `list` are open by, for whoever asks later.
-pub(super) fn gates_opened(list: &[Gate], scene: &Scene<'_>) -> Fact {
-    let judged: Vec<_> = list.iter().map(|gate| (*gate, gate.judge(scene))).collect();
-    Fact::GatesOpened { gates: gates::report(&judged) }
 }
 
 /// Whether nothing but this gate keeps the first fence of a cutover from closing.
