@@ -21,6 +21,7 @@ pub mod names;
 pub mod network;
 pub mod parity;
 pub mod rehearsal;
+pub mod runbook;
 pub mod sighting;
 pub mod sim;
 pub mod spec;

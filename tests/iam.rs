@@ -79,8 +79,7 @@ fn every_call_of_the_program_is_in_the_right_document_and_no_other_is() {
 
 #[test]
 fn no_wildcard_stands_without_its_reason_and_no_reason_without_its_wildcard() {
-    for Statement { sid, resource, wildcard_because, .. } in
-        policies().observe.statement.iter().chain(&policies().act.statement)
+    for Statement { sid, resource, wildcard_because, .. } in policies().observe.statement.iter().chain(&policies().act.statement)
     {
         let wild = resource.iter().any(|resource| resource.contains('*'));
         assert_eq!(wild, wildcard_because.is_some(), "{sid}: {resource:?}");

@@ -16,6 +16,7 @@ pub mod quarantine;
 pub mod rehearse;
 mod rewrite;
 pub mod run;
+pub mod runbook;
 pub mod schema;
 pub mod simulate;
 pub mod status;
@@ -61,6 +62,7 @@ enum Verb {
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
     Evidence(evidence::EvidenceArgs),
+    Runbook(runbook::RunbookArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -85,6 +87,7 @@ pub fn main() -> u8 {
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Evidence(args) => evidence::run(&args),
+        Verb::Runbook(args) => runbook::run(&args),
         Verb::IamPolicy(args) => iam_policy::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
