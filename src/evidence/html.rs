@@ -68,6 +68,19 @@ impl Page {
         self.raw("</td>");
     }
 
+    fn time(&mut self, at: Timestamp) {
+        self.raw("<td class=\"when\">");
+        self.text(&shown(at));
+        self.raw("</td>");
+    }
+
+    /// A count, of an attempt or of a generation.
+    fn count(&mut self, number: impl ToString) {
+        self.raw("<td class=\"number\">");
+        self.text(&number.to_string());
+        self.raw("</td>");
+    }
+
     /// The number of an entry, as a link to its row of the history.
     fn entry(&mut self, number: u64) {
         // Writing into a String does not fail.
@@ -136,13 +149,13 @@ fn pauses(page: &mut Page, pauses: &[Pause]) {
     for pause in pauses {
         page.raw("<tr>");
         page.entry(pause.entry.0);
-        page.cell(&pause.attempt.to_string());
-        page.cell(&shown(pause.began));
+        page.count(pause.attempt);
+        page.time(pause.began);
         page.cell(&pause.rung.to_string());
         match &pause.ended {
             None => page.raw("<td colspan=\"3\">still on</td>"),
             Some(end) => {
-                page.cell(&shown(end.at));
+                page.time(end.at);
                 page.cell(&format!("{}.{:03}", end.length_milliseconds / 1000, end.length_milliseconds % 1000));
                 page.cell(&end.opened.to_string());
             }
@@ -161,10 +174,10 @@ fn specs(page: &mut Page, specs: &[SpecInForce]) {
     for spec in specs {
         page.raw("<tr>");
         page.entry(spec.entry.0);
-        page.cell(&spec.generation.to_string());
-        page.cell(&shown(spec.at));
-        page.cell(spec.phase.map_or("not understood by this version", crate::spec::Phase::name));
-        page.raw("<td>");
+        page.count(spec.generation);
+        page.time(spec.at);
+        page.cell(spec.phase.map_or("not understood", crate::spec::Phase::name));
+        page.raw("<td class=\"from\">");
         page.text(&spec.source);
         if let Some(commit) = &spec.commit {
             page.raw("<br>commit <code>");
@@ -188,6 +201,9 @@ fn specs(page: &mut Page, specs: &[SpecInForce]) {
 }
 
 fn approvals(page: &mut Page, spec: &SpecInForce) {
+    if spec.approvals.is_empty() {
+        page.raw("none");
+    }
     for approval in &spec.approvals {
         page.raw("<p>");
         page.text(&format!("{}, {}, attempt {}, plan ", approval.by, shown(approval.at), approval.attempt));
@@ -216,8 +232,8 @@ fn exhibits(page: &mut Page, chapter: &Chapter) {
     for Exhibit { entry, at, attempt, sentence, details } in &chapter.exhibits {
         page.raw("<tr>");
         page.entry(entry.0);
-        page.cell(&shown(*at));
-        page.cell(&attempt.to_string());
+        page.time(*at);
+        page.count(attempt);
         page.raw("<td>");
         page.text(sentence);
         if !details.is_empty() {
@@ -239,14 +255,14 @@ fn deeds(page: &mut Page, deeds: &[Deed]) {
     for deed in deeds {
         page.raw("<tr>");
         page.entry(deed.entry.0);
-        page.cell(&shown(deed.at));
-        page.cell(&deed.attempt.to_string());
-        page.cell(&deed.generation.to_string());
+        page.time(deed.at);
+        page.count(deed.attempt);
+        page.count(deed.generation);
         page.cell(&deed.action);
         match &deed.answered {
             None => page.raw("<td colspan=\"2\">not known: the controller ended before it could write it down</td>"),
             Some(answered) => {
-                page.cell(&shown(answered.at));
+                page.time(answered.at);
                 match &answered.outcome {
                     Outcome::Done(said) if said.is_empty() => page.raw("<td>done</td>"),
                     Outcome::Done(said) => page.cell(&format!("done: {said}")),
@@ -268,9 +284,11 @@ fn history(page: &mut Page, record: &Record) {
     for row in &record.entries {
         // Writing into a String does not fail.
         _ = write!(page.0, "<tr id=\"entry-{0}\"><td class=\"number\">{0}</td>", row.seq);
-        page.cell(&row.at);
-        page.cell(&row.attempt.to_string());
-        page.cell(&row.generation.to_string());
+        page.raw("<td class=\"when\">");
+        page.text(&row.at);
+        page.raw("</td>");
+        page.count(row.attempt);
+        page.count(row.generation);
         page.cell(&row.kind);
         page.cell(&row.sentence);
         page.raw("<td><code>");

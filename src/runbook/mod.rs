@@ -169,19 +169,15 @@ impl Book<'_> {
     }
 
     fn rungs(&self, rungs: &[(Rung, Rung)]) -> String {
-        let mut text = String::new();
-        for (before, rung) in rungs {
-            text.push_str(&format!("**{rung}**\n\n"));
-            let changes = self.changes(*before, *rung);
+        let told = rungs.iter().map(|(before, rung)| {
+            let mut changes = self.changes(*before, *rung);
             if changes.is_empty() {
-                text.push_str("- Nothing is changed; what is there is looked at.\n");
+                changes.push("Nothing is changed; what is there is looked at.".to_owned());
             }
-            for change in changes {
-                text.push_str(&format!("- {change}\n"));
-            }
-            text.push('\n');
-        }
-        text
+            let changes: String = changes.iter().map(|change| format!("- {change}\n")).collect();
+            format!("**{rung}**\n\n{changes}")
+        });
+        told.collect::<Vec<_>>().join("\n")
     }
 
     fn promotion(&self, phase: Phase) -> String {

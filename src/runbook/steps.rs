@@ -92,7 +92,7 @@ impl Book<'_> {
             [(Side::Legacy, old.legacy_writes, new.legacy_writes), (Side::Target, old.target_writes, new.target_writes)]
         {
             if was != is {
-                changes.push(self.writes(side, is));
+                changes.push(self.writes(side, was, is));
             }
         }
         if old.public_dns != new.public_dns {
@@ -125,11 +125,14 @@ impl Book<'_> {
         }
     }
 
-    fn writes(&self, side: Side, writes: Writes) -> String {
+    fn writes(&self, side: Side, was: Writes, writes: Writes) -> String {
         let database = self.migration.database(side);
         let (server, application) = (self.server(side), accounts(&database.application_accounts));
         match writes {
             Writes::NotYet => format!("Who may write at {side} is left as it is found."),
+            Writes::Open if was == Writes::NotYet => {
+                format!("{side} ({server}) goes on taking the writes of {application}: customers pay there.")
+            }
             Writes::Open => format!("{side} ({server}) is opened: the accounts {application} are unlocked. Customers pay there."),
             Writes::ValidationOnly if database.validation_accounts.is_empty() => {
                 format!("{side} ({server}) is closed to {application}.")
@@ -172,26 +175,28 @@ impl Book<'_> {
     fn task(&self, direction: Direction, was: TaskPosture, is: TaskPosture) -> String {
         let replication = &self.migration.spec.replication;
         let task = match direction {
-            Direction::Forward => format!("The task `{}`", replication.forward.identifier),
-            Direction::Reverse => format!("The task `{}`", replication.reverse.identifier),
+            Direction::Forward => format!("task `{}`", replication.forward.identifier),
+            Direction::Reverse => format!("task `{}`", replication.reverse.identifier),
         };
         match (direction, is) {
-            (_, TaskPosture::NotYet) => format!("{task} is left alone."),
+            (_, TaskPosture::NotYet) => format!("The {task} is left alone."),
             (_, TaskPosture::Created) => {
-                format!("{task} is created on `{}`, and its endpoints are tested.", replication.instance_arn)
+                format!("The {task} is created on `{}`, and its endpoints are tested.", replication.instance_arn)
             }
             (Direction::Forward, TaskPosture::Running) if was == TaskPosture::NotYet => {
-                format!("{task} is created on `{}` and started: full load first, then changes.", replication.instance_arn)
+                format!("The {task} is created on `{}` and started: full load first, then changes.", replication.instance_arn)
             }
             (Direction::Reverse, TaskPosture::Running) => {
-                format!("{task} is started from the recorded position: from here on legacy is brought every write of the target.")
+                format!(
+                    "The {task} is started from the recorded position: from here on legacy is brought every write of the target."
+                )
             }
-            (Direction::Forward, TaskPosture::Running) => format!("{task} runs on."),
+            (Direction::Forward, TaskPosture::Running) => format!("The {task} runs on."),
             (_, TaskPosture::UntilMarker) => {
-                format!("A marker is written on the {} side, and {task} runs until it has arrived.", direction.source())
+                format!("A marker is written on the {} side, and the {task} runs until it has arrived.", direction.source())
             }
-            (_, TaskPosture::Stopped) => format!("{task} is stopped, and kept."),
-            (_, TaskPosture::Retired) => format!("**{task} is stopped and deleted.**"),
+            (_, TaskPosture::Stopped) => format!("The {task} is stopped, and kept."),
+            (_, TaskPosture::Retired) => format!("**The {task} is stopped and deleted.**"),
         }
     }
 

@@ -118,6 +118,7 @@ pub fn status(summary: &str) -> MigrationStatus {
             data_at_risk: "nothing".to_owned(),
             possible_until: Some(at(3600)),
             limited_by: None,
+            forced: None,
         },
         approvals: ApprovalReport { required: 2, counted: vec!["ann".to_owned()], refused: Vec::new(), plan_digest: "d1".into() },
         source: None,
