@@ -125,6 +125,12 @@ fn a_rollback_leaves_evidence_of_every_step() {
         assert!(about.contains(said), "{subject} does not say `{said}` but\n{about}");
     }
     assert_eq!(about(record, Subject::ForcedRollback), "", "none was forced");
+    let gates = record.chapters.iter().find(|chapter| chapter.subject == Subject::Gates).expect("a chapter");
+    for pause in &record.write_pauses {
+        let ended = pause.ended.as_ref().expect("it ended").entry;
+        let within = gates.exhibits.iter().any(|exhibit| pause.entry < exhibit.entry && exhibit.entry < ended);
+        assert!(!within, "nothing more is written in a pause than it takes");
+    }
     assert!(record.actions.iter().all(|deed| deed.answered.is_some()), "no controller died, so every answer is known");
     assert!(record.actions.len() > 30);
     let spec = record.specs.last().expect("two specs");
