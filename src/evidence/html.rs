@@ -68,14 +68,19 @@ impl Page {
         self.raw("</td>");
     }
 
-    fn time(&mut self, at: Timestamp) {
-        self.raw("<td class=\"when\">");
-        self.text(&shown(at));
+    /// One word, which is never broken.
+    fn word(&mut self, word: &str) {
+        self.raw("<td class=\"word\">");
+        self.text(word);
         self.raw("</td>");
     }
 
+    fn time(&mut self, at: Timestamp) {
+        self.word(&shown(at));
+    }
+
     /// A count, of an attempt or of a generation.
-    fn count(&mut self, number: impl ToString) {
+    fn count(&mut self, number: u64) {
         self.raw("<td class=\"number\">");
         self.text(&number.to_string());
         self.raw("</td>");
@@ -149,15 +154,15 @@ fn pauses(page: &mut Page, pauses: &[Pause]) {
     for pause in pauses {
         page.raw("<tr>");
         page.entry(pause.entry.0);
-        page.count(pause.attempt);
+        page.count(u64::from(pause.attempt));
         page.time(pause.began);
-        page.cell(&pause.rung.to_string());
+        page.word(&pause.rung.to_string());
         match &pause.ended {
             None => page.raw("<td colspan=\"3\">still on</td>"),
             Some(end) => {
                 page.time(end.at);
                 page.cell(&format!("{}.{:03}", end.length_milliseconds / 1000, end.length_milliseconds % 1000));
-                page.cell(&end.opened.to_string());
+                page.word(&end.opened.to_string());
             }
         }
         page.raw("</tr>\n");
@@ -176,8 +181,8 @@ fn specs(page: &mut Page, specs: &[SpecInForce]) {
         page.entry(spec.entry.0);
         page.count(spec.generation);
         page.time(spec.at);
-        page.cell(spec.phase.map_or("not understood", crate::spec::Phase::name));
-        page.raw("<td class=\"from\">");
+        page.word(spec.phase.map_or("not understood", crate::spec::Phase::name));
+        page.raw("<td>");
         page.text(&spec.source);
         if let Some(commit) = &spec.commit {
             page.raw("<br>commit <code>");
@@ -233,7 +238,7 @@ fn exhibits(page: &mut Page, chapter: &Chapter) {
         page.raw("<tr>");
         page.entry(entry.0);
         page.time(*at);
-        page.count(attempt);
+        page.count(u64::from(*attempt));
         page.raw("<td>");
         page.text(sentence);
         if !details.is_empty() {
@@ -256,7 +261,7 @@ fn deeds(page: &mut Page, deeds: &[Deed]) {
         page.raw("<tr>");
         page.entry(deed.entry.0);
         page.time(deed.at);
-        page.count(deed.attempt);
+        page.count(u64::from(deed.attempt));
         page.count(deed.generation);
         page.cell(&deed.action);
         match &deed.answered {
@@ -264,7 +269,7 @@ fn deeds(page: &mut Page, deeds: &[Deed]) {
             Some(answered) => {
                 page.time(answered.at);
                 match &answered.outcome {
-                    Outcome::Done(said) if said.is_empty() => page.raw("<td>done</td>"),
+                    Outcome::Done(said) if said.is_empty() || *said == deed.action => page.raw("<td>done</td>"),
                     Outcome::Done(said) => page.cell(&format!("done: {said}")),
                     Outcome::Failed(why) => page.cell(&format!("FAILED: {why}")),
                 }
@@ -284,12 +289,10 @@ fn history(page: &mut Page, record: &Record) {
     for row in &record.entries {
         // Writing into a String does not fail.
         _ = write!(page.0, "<tr id=\"entry-{0}\"><td class=\"number\">{0}</td>", row.seq);
-        page.raw("<td class=\"when\">");
-        page.text(&row.at);
-        page.raw("</td>");
-        page.count(row.attempt);
+        page.word(&row.at);
+        page.count(u64::from(row.attempt));
         page.count(row.generation);
-        page.cell(&row.kind);
+        page.word(&row.kind);
         page.cell(&row.sentence);
         page.raw("<td><code>");
         // Enough to find the row by; all of it is in the record.
