@@ -234,7 +234,7 @@ fn forged(forge: impl FnOnce(&mut Record)) -> Vec<String> {
 
 #[test]
 fn a_forged_row_is_found_by_its_number() {
-    assert_eq!(forged(|_| ()), [String::new(); 0]);
+    assert!(forged(|_| ()).is_empty(), "what was not forged is intact");
     let changed = forged(|record| record.entries[16].sentence = "nothing of note".into());
     assert_eq!(changed.first().map(String::as_str), Some("entry 17 of evidence.json was changed"), "{changed:?}");
     let gone = forged(|record| _ = record.entries.remove(16));
