@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 22] = [
+const FLOORS: [&str; 25] = [
     "names",
     "keyspace",
     "sighting",
@@ -13,6 +13,7 @@ const FLOORS: [&str; 22] = [
     "clock",
     "database",
     "spec",
+    "iam",
     "credentials",
     "mysql",
     "parity",
@@ -22,7 +23,9 @@ const FLOORS: [&str; 22] = [
     "aws",
     "controllers",
     "migration",
+    "runbook",
     "journal",
+    "evidence",
     "http",
     "engine",
     "lab",

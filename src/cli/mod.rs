@@ -4,8 +4,10 @@ pub mod approve;
 pub mod check;
 pub mod client;
 mod diff;
+pub mod evidence;
 pub mod exit;
 mod file;
+pub mod iam_policy;
 pub mod live;
 pub mod parity;
 pub mod plan;
@@ -14,6 +16,7 @@ pub mod quarantine;
 pub mod rehearse;
 mod rewrite;
 pub mod run;
+pub mod runbook;
 pub mod schema;
 pub mod simulate;
 pub mod status;
@@ -59,6 +62,9 @@ enum Verb {
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
+    Evidence(evidence::EvidenceArgs),
+    Runbook(runbook::RunbookArgs),
+    IamPolicy(iam_policy::IamPolicyArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
@@ -81,6 +87,9 @@ pub fn main() -> u8 {
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Evidence(args) => evidence::run(&args),
+        Verb::Runbook(args) => runbook::run(&args),
+        Verb::IamPolicy(args) => iam_policy::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),

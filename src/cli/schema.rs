@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::evidence::Record;
 use crate::migration::plan::Plan;
 use crate::migration::status::MigrationStatus;
 use crate::parity::quarantine::Manifest;
@@ -49,6 +50,7 @@ pub fn documents() -> Vec<(&'static str, serde_json::Value)> {
         ("campaign.schema.json", of::<Campaign>()),
         ("parity.schema.json", of::<Report>()),
         ("quarantine.schema.json", of::<Manifest>()),
+        ("evidence.schema.json", of::<Record>()),
     ]
 }
 

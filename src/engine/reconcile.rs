@@ -24,6 +24,7 @@ use crate::migration::gates::Scene;
 use crate::migration::ladder::Rung;
 use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
+use crate::migration::passed::gates_behind;
 use crate::migration::plan::{Action, Plan};
 use crate::migration::source::SourceReport;
 use crate::migration::status::MigrationStatus;
@@ -178,6 +179,10 @@ impl Reconciler {
             let facts: Vec<_> = plan.actions.iter().filter_map(as_fact).collect();
             if facts.is_empty() || moves == MOVES_A_LOOK {
                 return (plan, Ok(()));
+            }
+            let scene = Scene { migration: &wish.migration, facts: &self.journal.facts(), seen, now };
+            if let Some(Err(error)) = gates_behind(&scene, &facts).map(|fact| self.journal.record(now, wish.generation, fact)) {
+                return (plan, Err(error));
             }
             for fact in facts {
                 said.push(fact.to_string());

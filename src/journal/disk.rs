@@ -90,6 +90,22 @@ impl Disk {
         Ok(disk)
     }
 
+    /// The file at `path` as of one moment, while another process goes on writing it. Nothing is written: a reader of SQLite's
+    /// write-ahead log neither waits for the writer nor holds it up.
+    pub fn moment(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| JournalError::of_sqlite(path, &error))?;
+        let disk = Self { path: path.to_owned(), connection, _lock: None, _copy: None };
+        disk.run(|db| {
+            db.busy_timeout(BUSY_TIMEOUT)?;
+            // The first read after this is the moment; it ends with the connection.
+            db.execute_batch("BEGIN")
+        })?;
+        disk.check_whole()?;
+        disk.check_belongs_to(migration)?;
+        Ok(disk)
+    }
+
     /// Runs `work`, and sorts what goes wrong.
     pub fn run<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, JournalError> {
         work(&self.connection).map_err(|error| JournalError::of_sqlite(&self.path, &error))

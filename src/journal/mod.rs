@@ -21,9 +21,8 @@ use crate::migration::source::Commit;
 use crate::names::MigrationName;
 use crate::spec::Phase;
 use disk::Disk;
-use entry::Row;
 
-pub use entry::{Entry, EntryId, Event, EventKind, Outcome, sha256};
+pub use entry::{Entry, EntryId, Event, EventKind, Outcome, Row, seed, sha256};
 pub use error::JournalError;
 
 /// The most entries one call of [`Journal::history`] returns: a page, not the whole file in memory.
@@ -112,8 +111,7 @@ struct InForce {
 
 impl Fold {
     fn new(migration: &MigrationName) -> Self {
-        let chain = sha256(format!("bascule journal {migration}").as_bytes());
-        Self { last: EntryId(0), newest: None, chain, facts: Arc::default(), epoch: Epoch(0), spec: None }
+        Self { last: EntryId(0), newest: None, chain: seed(migration), facts: Arc::default(), epoch: Epoch(0), spec: None }
     }
 
     fn generation(&self) -> u64 {
@@ -197,6 +195,19 @@ impl Journal {
         let journal = Self::over(Disk::copy(path, migration)?, migration)?;
         journal.close_for_good(JournalError::ReadOnly { path: path.to_owned(), detail: "it was only to be read".to_owned() });
         Ok(journal)
+    }
+
+    /// The same, also beside the process that has the journal: then as of one moment, as the `sqlite3` shell would see it.
+    pub fn read_along(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        match Self::read(path, migration) {
+            Err(JournalError::Locked { .. }) => {
+                let journal = Self::over(Disk::moment(path, migration)?, migration)?;
+                let detail = "it was only to be read".to_owned();
+                journal.close_for_good(JournalError::ReadOnly { path: path.to_owned(), detail });
+                Ok(journal)
+            }
+            read => read,
+        }
     }
 
     /// A journal that is gone when it is dropped: for rehearsals.
@@ -329,6 +340,16 @@ impl Journal {
         let state = self.lock();
         let rows = state.disk.rows_before(before_seq, limit.min(HISTORY_PAGE))?;
         state.read(rows)
+    }
+
+    /// Every row after `after_seq` as it is stored, chained, at most `limit`.
+    pub fn rows(&self, after_seq: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        self.lock().disk.rows(after_seq, limit)
+    }
+
+    /// The text of a spec that was in force once, by its digest; `None` where there was no such spec.
+    pub fn spec_text(&self, digest: &str) -> Result<Option<String>, JournalError> {
+        self.lock().disk.spec_text(digest)
     }
 
     /// Whether the journal can be written. After a failure that can heal it tries; `at` marks the try.

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
+use super::plan::GateReport;
 use super::reverse::Tries;
 use crate::controllers::dns::DnsPurpose;
 use crate::controllers::hooks::{HookAnswer, HookRecords};
@@ -71,6 +72,11 @@ pub enum Fact {
     Reached {
         /// Which.
         phase: Phase,
+    },
+    /// Gates that were open when a phase was reached or a switch began, with what opened them. Comes right before that.
+    GatesOpened {
+        /// Which, and by what.
+        gates: Vec<GateReport>,
     },
     /// The identity fields of the spec, fixed from the first fence on.
     IdentityFrozen {
@@ -393,6 +399,8 @@ impl Facts {
             Fact::Reached { phase } => {
                 self.reached.entry(*phase).or_insert(at);
             }
+            // Evidence for whoever asks later; nothing is decided by it.
+            Fact::GatesOpened { .. } => {}
             Fact::IdentityFrozen { digest } => self.identity = Some(digest.clone()),
             Fact::ChangeIntended { purpose, old_ttl_seconds } => {
                 self.intended.insert(*purpose, *old_ttl_seconds);

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod ladder;
 pub mod moves;
 pub mod observation;
+pub mod passed;
 pub mod plan;
 pub mod promotion;
 pub mod purge;

@@ -109,6 +109,8 @@ pub struct Rehearsed {
     pub killed: Vec<Killed>,
     /// The status published last.
     pub status: Option<MigrationStatus>,
+    /// What was made durable.
+    pub journal: Arc<Journal>,
 }
 
 /// Rehearses, telling each moment as it happens.

@@ -2,6 +2,7 @@
 //! every assertion is about content, so that a slow machine changes nothing.
 
 mod commands;
+mod evidence;
 mod faces;
 mod files;
 mod fixture;

@@ -63,6 +63,15 @@ fn a_sandbox_run_tells_no_secret() {
     with_secrets(&mut command, &home);
     let daemon = Daemon::start(command);
     daemon.when_at("payments", "Prepared");
+    let folder = home.specs().join("evidence");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.args(["evidence", "payments", "--state"]).arg(home.state()).arg("-o").arg(&folder);
+    with_secrets(&mut command, &home);
+    let written = command.output().expect("it runs");
+    assert!(written.status.success(), "{written:?}");
+    for file in ["evidence.json", "report.html", "specs/generation-1.yaml", "SHA256SUMS"] {
+        assert_clean(file, &fs::read_to_string(folder.join(file)).expect("a written file"));
+    }
     assert_silent(daemon, &home);
 }
 

@@ -116,6 +116,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         select(Rung::ALL.to_vec()).prop_map(|rung| Fact::Entered { rung }),
         select(Phase::ALL.to_vec()).prop_map(|phase| Fact::Reached { phase }),
+        Just(Fact::GatesOpened { gates: Vec::new() }),
         (1_u32..4).prop_map(|attempt| Fact::AttemptBegun { attempt }),
         change.clone().prop_map(|purpose| Fact::ChangeIntended { purpose, old_ttl_seconds: 300 }),
         change.clone().prop_map(|purpose| Fact::ChangeSubmitted { purpose, change: None, old_ttl_seconds: 300 }),

@@ -12,6 +12,10 @@ impl fmt::Display for Fact {
             Self::AttemptBegun { attempt } => write!(f, "begin attempt {attempt}"),
             Self::Entered { rung } => write!(f, "enter {rung}"),
             Self::Reached { phase } => write!(f, "{phase} is reached"),
+            Self::GatesOpened { gates } => {
+                let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
+                write!(f, "open: {}", names.join(", "))
+            }
             Self::IdentityFrozen { .. } => f.write_str("freeze the spec's identity fields"),
             Self::ChangeIntended { purpose, .. } => write!(f, "about to send {purpose:?} to Route 53"),
             Self::ChangeSubmitted { purpose, change: Some(change), .. } => write!(f, "Route 53 accepted {purpose:?} as {change}"),

@@ -82,7 +82,8 @@ impl Stage<'_> {
             lessons: self.story.as_ref().map_or_else(Vec::new, Story::report),
             lab,
         };
-        Rehearsed { verdict, timeline: self.timeline, places, killed: self.killer.into_killed(), status }
+        let killed = self.killer.into_killed();
+        Rehearsed { verdict, timeline: self.timeline, places, killed, status, journal: self.journal }
     }
 }
 
