@@ -1,6 +1,7 @@
 //! The mind, pure: posture ladder, gates, `decide`, safety, status. No I/O, no async, no clock.
 
 pub mod approvals;
+pub mod awaited;
 pub mod crossing;
 pub mod decide;
 pub mod derive;
@@ -14,8 +15,11 @@ pub mod moves;
 pub mod observation;
 pub mod plan;
 pub mod promotion;
+pub mod proposal;
 pub mod purge;
 pub mod reverse;
+pub mod route;
 pub mod safety;
 pub mod source;
 pub mod status;
+pub mod wish;

@@ -8,6 +8,7 @@ pub mod check;
 pub mod checks;
 pub mod code;
 mod database;
+pub mod difference;
 mod dns;
 pub mod edit;
 pub mod finding;
