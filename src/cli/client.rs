@@ -1,7 +1,8 @@
-//! A small reader of the daemon's own HTTP API, for `status` and `plan --server`.
+//! A small reader of the daemon's own HTTP API, for every verb that asks a running bascule.
 
 use std::time::Duration;
 
+use http::StatusCode;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 
@@ -26,8 +27,13 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It took too long.
-    #[error("no answer from {0} within 10 s")]
-    Slow(String),
+    #[error("no answer from {server} within {} s", .patience.as_secs())]
+    Slow {
+        /// Whom we asked.
+        server: String,
+        /// How long we waited.
+        patience: Duration,
+    },
     /// The daemon refused.
     #[error("{server}{path} answered {status}: {body}")]
     Refused {
@@ -44,13 +50,29 @@ pub enum ClientError {
 
 /// GET `path` of `server`, as text.
 pub async fn get(server: &str, path: &str) -> Result<String, ClientError> {
+    match reply(server, path, PATIENCE).await? {
+        Some(body) => Ok(body),
+        None => Err(refused(server, path, StatusCode::NOT_MODIFIED, String::new())),
+    }
+}
+
+/// GET `path` of `server`, which may take up to `held` to answer; `None` when nothing has changed by then.
+pub async fn long_poll(server: &str, path: &str, held: Duration) -> Result<Option<String>, ClientError> {
+    reply(server, path, held.saturating_add(PATIENCE)).await
+}
+
+async fn reply(server: &str, path: &str, patience: Duration) -> Result<Option<String>, ClientError> {
     let authority = server.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let authority = authority.filter(|authority| !authority.is_empty()).ok_or_else(|| ClientError::Address(server.to_owned()))?;
     let asked = ask(server, authority, path);
-    tokio::time::timeout(PATIENCE, asked).await.map_err(|_| ClientError::Slow(server.to_owned()))?
+    tokio::time::timeout(patience, asked).await.map_err(|_| ClientError::Slow { server: server.to_owned(), patience })?
 }
 
-async fn ask(server: &str, authority: &str, path: &str) -> Result<String, ClientError> {
+fn refused(server: &str, path: &str, status: StatusCode, body: String) -> ClientError {
+    ClientError::Refused { server: server.to_owned(), path: path.to_owned(), status: status.as_u16(), body }
+}
+
+async fn ask(server: &str, authority: &str, path: &str) -> Result<Option<String>, ClientError> {
     let unreachable =
         |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Unreachable { server: server.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(authority).await.map_err(|error| unreachable(error.into()))?;
@@ -66,9 +88,9 @@ async fn ask(server: &str, authority: &str, path: &str) -> Result<String, Client
     };
     let (answer, _) = tokio::join!(answer, connection);
     let (status, body) = answer.map_err(unreachable)?;
-    if status.is_success() {
-        Ok(body)
-    } else {
-        Err(ClientError::Refused { server: server.to_owned(), path: path.to_owned(), status: status.as_u16(), body })
+    match status {
+        StatusCode::NOT_MODIFIED => Ok(None),
+        status if status.is_success() => Ok(Some(body)),
+        status => Err(refused(server, path, status, body)),
     }
 }

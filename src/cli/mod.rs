@@ -3,26 +3,32 @@
 pub mod approve;
 pub mod check;
 pub mod client;
+pub mod completions;
 mod diff;
+pub mod events;
 pub mod exit;
+pub mod explain;
 mod file;
 pub mod live;
 pub mod parity;
 pub mod plan;
 pub mod promote;
+mod proposal;
 pub mod quarantine;
 pub mod rehearse;
 mod rewrite;
 pub mod run;
 pub mod schema;
+mod screen;
 pub mod simulate;
 pub mod status;
 pub mod validate;
+pub mod wait;
 
 use std::io::IsTerminal;
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::spec::Migration;
@@ -58,9 +64,14 @@ enum Verb {
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
+    Wait(wait::WaitArgs),
+    Events(events::EventsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
 }
 
 /// Parses, runs, and answers the exit code.
@@ -80,9 +91,14 @@ pub fn main() -> u8 {
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Wait(args) => wait::run(&args),
+        Verb::Events(args) => events::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Completions(args) => completions::completions(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }
 

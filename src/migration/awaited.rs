@@ -57,10 +57,9 @@ fn judge_phase(phase: Phase, status: &MigrationStatus) -> Outlook {
 fn judge_condition(wanted: ConditionType, value: ConditionStatus, status: &MigrationStatus) -> Outlook {
     match status.conditions.iter().find(|condition| condition.condition_type == wanted) {
         Some(condition) if condition.status == value => Outlook::Met,
-        Some(condition) => Outlook::NotYet(format!(
-            "{wanted:?} is {:?} ({}): {}",
-            condition.status, condition.reason, condition.message
-        )),
+        Some(condition) => {
+            Outlook::NotYet(format!("{wanted:?} is {:?} ({}): {}", condition.status, condition.reason, condition.message))
+        }
         None => Outlook::NotYet(format!("{wanted:?} is not published yet")),
     }
 }
@@ -70,7 +69,9 @@ impl FromStr for Awaited {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some(("phase", name)) => Ok(Self::Phase(word(name, "phase", &Phase::ALL.map(|phase| (phase.name().to_owned(), phase)))?)),
+            Some(("phase", name)) => {
+                Ok(Self::Phase(word(name, "phase", &Phase::ALL.map(|phase| (phase.name().to_owned(), phase)))?))
+            }
             Some(("condition", rest)) => {
                 let (name, value) = rest.split_once('=').unwrap_or((rest, "True"));
                 let conditions = ConditionType::ALL.map(|kind| (format!("{kind:?}"), kind));
@@ -78,7 +79,9 @@ impl FromStr for Awaited {
                 let values = values.map(|value| (format!("{value:?}"), value));
                 Ok(Self::Condition(word(name, "condition", &conditions)?, word(value, "status", &values)?))
             }
-            _ => Err("write phase=PHASE, condition=CONDITION or condition=CONDITION=STATUS, such as condition=Ready=False".into()),
+            _ => {
+                Err("write phase=PHASE, condition=CONDITION or condition=CONDITION=STATUS, such as condition=Ready=False".into())
+            }
         }
     }
 }

@@ -159,10 +159,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     /// Whether the resources are frozen, as far as the status tells: a first fence has closed in this attempt.
     const fn is_frozen(&self) -> bool {
-        !matches!(
-            self.status.rung,
-            Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed
-        )
+        !matches!(self.status.rung, Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed)
     }
 
     fn is_past_no_return(&self) -> bool {
@@ -300,7 +297,9 @@ impl Scene<'_> {
                  open come on top, and resolvers may keep the old address for {} more (spec.dns.ttl)",
                 self.status.observed_at, self.proposed.spec.dns.ttl
             ),
-            None => format!("no heartbeat has proven the lag of {task} replication in the status of {:.0}", self.status.observed_at),
+            None => {
+                format!("no heartbeat has proven the lag of {task} replication in the status of {:.0}", self.status.observed_at)
+            }
         };
         let (drain_seconds, budget, basis) = if rungs.contains(&Rung::Fence) {
             (self.status.forward.lag_seconds, cutover, measured("forward", self.status.forward.lag_seconds))
@@ -323,3 +322,7 @@ impl Scene<'_> {
         ApprovalsAhead { missing: report.required.saturating_sub(counted), digest_changes, report }
     }
 }
+
+#[cfg(test)]
+#[path = "proposal_tests.rs"]
+mod tests;

@@ -39,7 +39,13 @@ fn next(here: Rung, goes_on: bool, wish: Wish) -> Option<Rung> {
         }
         Rung::RollbackArmed => here.above().filter(|_| switches),
         Rung::Arm if goes_on => here.above(),
-        Rung::Fence | Rung::Drain | Rung::Arm => if switches { here.above() } else { Some(Rung::Aborted) },
+        Rung::Fence | Rung::Drain | Rung::Arm => {
+            if switches {
+                here.above()
+            } else {
+                Some(Rung::Aborted)
+            }
+        }
         Rung::Open | Rung::Flip | Rung::Observing if wish.is_paused => None,
         Rung::Open => here.above(),
         Rung::Flip | Rung::Observing if goes_back => Some(if wish.is_forced { Rung::ForcedStop } else { Rung::RollbackFence }),

@@ -39,7 +39,8 @@ pub fn changes(before: &Migration, after: &Migration) -> Vec<Change> {
 /// Every value that holds no other field, by path.
 fn fields(migration: &Migration) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
-    for (name, part) in [("metadata", serde_json::to_value(&migration.metadata)), ("spec", serde_json::to_value(&migration.spec))] {
+    for (name, part) in [("metadata", serde_json::to_value(&migration.metadata)), ("spec", serde_json::to_value(&migration.spec))]
+    {
         // What was read from text can be written as text.
         collect(name, part.unwrap_or(Value::Null), &mut found);
     }
@@ -117,7 +118,8 @@ mod tests {
 
     #[test]
     fn comments_and_layout_are_no_change() {
-        let bare: String = PAYMENTS.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let bare: String =
+            PAYMENTS.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
         assert_eq!(changes(&spec(PAYMENTS), &spec(&bare)), []);
     }
 }

@@ -44,6 +44,8 @@ pub use phase::Phase;
 pub use rollback::{AcceptedLoss, Forced, OnReverseFailure, Rollback};
 pub use window::MaintenanceWindow;
 
+pub(crate) use shape::edits;
+
 /// One migration of one payment system, as an operator declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
