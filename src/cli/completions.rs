@@ -42,7 +42,8 @@ pub fn man(args: &ManArgs, command: Command) -> u8 {
         pages.into_iter().try_for_each(|(name, page)| {
             let path = args.directory.join(name);
             fs::write(&path, page)?;
-            println!("{}", path.display());
+            // Whoever reads no further still has the pages.
+            screen::write(&format!("{}\n", path.display()));
             Ok(())
         })
     });

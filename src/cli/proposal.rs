@@ -56,18 +56,18 @@ fn verdict(proposal: &Proposal) -> String {
     };
     match (proposal.changes.is_empty(), proposal.rungs.last()) {
         (true, None) => format!("as it is in force; it stands at {rung}, and {wished} is asked for (as of {at:.0})"),
-        (false, None) => format!("{} of the spec changes; it stays at {rung} (as of {at:.0})", fields(proposal)),
+        (false, None) => format!("{} in the spec; it stays at {rung} (as of {at:.0})", change_count(proposal)),
         (true, Some(last)) => format!("as it is in force; from {rung} to {last} for {wished}; {gates} (as of {at:.0})"),
         (false, Some(last)) => {
-            format!("{} of the spec changes; from {rung} to {last} for {wished}; {gates} (as of {at:.0})", fields(proposal))
+            format!("{} in the spec; from {rung} to {last} for {wished}; {gates} (as of {at:.0})", change_count(proposal))
         }
     }
 }
 
-fn fields(proposal: &Proposal) -> String {
+fn change_count(proposal: &Proposal) -> String {
     match proposal.changes.len() {
-        1 => "1 field".to_owned(),
-        more => format!("{more} fields"),
+        1 => "1 change".to_owned(),
+        more => format!("{more} changes"),
     }
 }
 
@@ -165,8 +165,11 @@ pub fn markdown(proposal: &Proposal) -> String {
         let count = |holds: &dyn Fn(Option<&Standing>) -> bool| {
             proposal.gates.iter().filter(asked).filter(|gate| holds(gate.standing.as_ref())).count()
         };
-        let (open, later) = (count(&|it| it.is_some_and(Standing::is_open)), count(&|it| it.is_none()));
-        format!("{open} open, {} closed or unknown, {later} judged later", count(&|it| it.is_some_and(|it| !it.is_open())))
+        let open = (count(&|it| it.is_some_and(Standing::is_open)), "open");
+        let closed = (count(&|it| it.is_some_and(|it| !it.is_open())), "closed or unknown");
+        let counts = [open, closed, (count(&|it| it.is_none()), "judged later")];
+        let said = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        said.collect::<Vec<_>>().join(", ")
     };
     let milestone = |rung: Rung| proposal.irreversible.iter().find(|it| it.rung == rung).map_or("", |it| it.what.as_str());
     let way = proposal.rungs.iter().enumerate();
