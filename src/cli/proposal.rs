@@ -8,8 +8,8 @@ use crate::spec::difference::shown;
 
 /// The most characters of one value in words: a table that scrolls sideways is not read.
 const LONGEST_VALUE: usize = 64;
-/// The most characters of one sentence in a table.
-const LONGEST_SENTENCE: usize = 220;
+/// The most characters of one sentence in a table; the whole is in the text and in JSON.
+const LONGEST_SENTENCE: usize = 240;
 
 /// The proposal for a terminal.
 pub fn text(proposal: &Proposal, screen: Screen) -> String {
@@ -184,8 +184,13 @@ pub fn markdown(proposal: &Proposal) -> String {
         vec![word.to_owned(), code(&gate.name), step_name(gate.asked), sentence(why)]
     });
     table("Gates that are not open", &["now", "gate", "before", "why"], held.collect());
-    let pause = proposal.write_pause.iter().map(|pause| vec![cell(&pause_sentence(pause), 2 * LONGEST_SENTENCE)]);
-    table("Write pause", &["expected"], pause.collect());
+    let pause = proposal.write_pause.iter().flat_map(|pause| {
+        let drain = pause.drain_seconds.map_or_else(|| "not known now".to_owned(), |lag| format!("about {lag:.1} s"));
+        let budget = format!("{} s", pause.budget_seconds);
+        let rows = [("to drain", drain), ("given up by itself after", budget), ("by", sentence(&pause.basis))];
+        rows.map(|(what, said)| vec![what.to_owned(), said])
+    });
+    table("Write pause", &["", "expected"], pause.collect());
     table("Approvals", &["of this plan"], approvals(proposal).iter().map(|line| vec![sentence(line)]).collect());
     text
 }
@@ -232,6 +237,28 @@ mod tests {
         let safe = cell(hostile, 200);
         assert_eq!(safe, r"a\|b &lt;img src=x&gt; &#64;everyone \`code\` \[link\](x) \| new row");
         assert_eq!(code("a`b|c"), r"`a'b\|c`");
+    }
+
+    #[test]
+    fn no_line_of_a_comment_is_longer_than_its_cells_may_be() {
+        let document: serde_json::Value = serde_json::from_str(include_str!("../../tests/fixtures/live.json")).expect("JSON");
+        let object: crate::http::MigrationObject = serde_json::from_value(document).expect("a migration");
+        let live = crate::spec::Migration {
+            api_version: object.api_version,
+            kind: object.kind,
+            metadata: crate::spec::Metadata { name: object.metadata.name },
+            spec: object.spec,
+        };
+        let mut status = object.status;
+        for gate in &mut status.gates {
+            gate.standing = Standing::Closed("a reason that does not end, ".repeat(50));
+        }
+        let mut proposed = live.clone();
+        proposed.spec.phase = crate::spec::Phase::Completed;
+        proposed.spec.target.database.host = "h".repeat(200);
+        let comment = markdown(&crate::migration::proposal::propose(&live, &status, &proposed));
+        let longest = comment.lines().map(|line| line.chars().count()).max();
+        assert!(longest.is_some_and(|longest| longest < 400), "{longest:?}");
     }
 
     #[test]

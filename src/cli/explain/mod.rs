@@ -18,7 +18,7 @@ use crate::spec::code::{Code, Severity};
 use crate::spec::{Phase, edits, schema};
 use fields::one_line;
 
-/// Explain a field of the file, a finding's or check's code, a gate, a rung, a phase, a condition or a reason.
+/// Explain a field of the file, a code, a gate, a rung, a phase, a condition or a reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 explained; 1 nothing of that name, and the nearest names are told; 64 wrong usage.")]
 pub struct ExplainArgs {
