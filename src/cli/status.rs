@@ -137,7 +137,8 @@ const fn word(status: ConditionStatus) -> &'static str {
 
 /// One migration in words, within the width of the screen.
 pub fn text(name: &MigrationName, status: &MigrationStatus, screen: Screen) -> String {
-    let mut text = screen.hang_at(&screen.paint(Tone::Strong, &format!("{name}:")), VALUES, &format!(" {}", status.summary));
+    let name = format!("{} ", screen.paint(Tone::Strong, &format!("{name}:")));
+    let mut text = screen.hang_at(&name, VALUES, &status.summary);
     let mut say = |label: &str, value: &str| text.push_str(&screen.hang_at(&format!("{label:<VALUES$}"), VALUES, value));
     say("next", &status.next_step);
     say("stands at", &format!("{}, attempt {}, as of {:.0}", status.rung, status.attempt, status.observed_at));

@@ -293,7 +293,7 @@ fn events_prints_the_history_and_follows_what_is_added() {
     let output = bascule(&["events", "payments", "--server", &server]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    assert!(text.contains("      1  a controller started as epoch 1\n") && text.contains("Preflight is reached"), "{text}");
+    assert!(text.contains("  a controller started as epoch 1\n") && text.contains("Preflight is reached"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let output = bascule(&["events", "payments", "--server", &server, "-o", "json", "--after", "1"]);
     let entries: Vec<serde_json::Value> =
