@@ -24,8 +24,8 @@ use crate::spec::{Metadata, Migration};
 
 /// Say what the next pass would do, without doing it.
 ///
-/// With --server or --against, the file is a proposal: it is held against the spec in force, and told what would change, which rungs
-/// would be walked, which gates hold now, what could not be taken back, and which approvals are missing.
+/// With --server or --against, the file is a proposal: it is held against the spec in force, and told what would change, which
+/// rungs would be entered, which gates hold now, what could not be taken back, and which approvals are missing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 planned; 1 could not plan; and with --detailed-exitcode: 0 nothing to do, 2 something to do, 3 held until a person has looked, or not allowed; 64 wrong usage."

@@ -20,7 +20,8 @@ pub struct StatusArgs {
     /// Where bascule answers.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", env = "BASCULE_SERVER")]
     server: String,
-    /// Look again every two seconds, until interrupted. In a terminal the picture is redrawn; elsewhere what has changed is added.
+    /// Look again every two seconds, until interrupted. In a terminal the picture is redrawn; elsewhere what has changed is
+    /// added.
     #[arg(long)]
     watch: bool,
     /// Text for people, JSON for machines.

@@ -10,8 +10,8 @@ use crate::spec::Period;
 
 /// Wait until a phase is reached or a condition holds.
 ///
-/// A phase is reached as well where a later one is. What it waits for is said on standard error whenever that changes. A server that
-/// goes away meanwhile is asked again until the time is over.
+/// A phase is reached as well where a later one is. What it waits for is said on standard error whenever that changes. A server
+/// that goes away meanwhile is asked again until the time is over.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 it is so; 1 no answer, or no such migration; 2 it cannot come any more in this attempt: aborted, rolled back or completed; 3 the time is over; 64 wrong usage."

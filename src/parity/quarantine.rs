@@ -2,7 +2,8 @@
 //!
 //! One file a table, one row a line, in JSON: its key, how it differs, and its values on the side that is given up and on the
 //! side that stays, each as the text that the database would write (`null` is NULL; what is no UTF-8 is in hexadecimal behind
-//! `0x`): every column, those too that the comparison leaves out. Beside it `manifest.json` says what is in the directory, with the SHA-256 of each file.
+//! `0x`): every column, those too that the comparison leaves out. Beside it `manifest.json` says what is in the
+//! directory, with the SHA-256 of each file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
