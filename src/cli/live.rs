@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::exit;
 use super::token::TokenFrom;
-use super::{client, exit};
 use crate::http::MigrationObject;
 use crate::names::MigrationName;
 
@@ -33,9 +33,8 @@ impl LiveArgs {
         let (text, place) = match (&self.server, &self.status) {
             (Some(server), _) => {
                 let path = format!("/api/v1/migrations/{name}");
-                let token = self.token.find().map_err(unknown)?;
-                let asking = client::get(server, &path, token.as_deref());
-                let body = super::on_runtime(asking).map_err(|error| unknown(exit::chain(&error)))?;
+                let client = self.token.client_of(server).map_err(unknown)?;
+                let body = super::on_runtime(client.get(&path)).map_err(|error| unknown(exit::chain(&error)))?;
                 (body, server.clone())
             }
             (None, Some(file)) => {

@@ -3,30 +3,36 @@
 pub mod approve;
 pub mod check;
 pub mod client;
+pub mod completions;
 mod diff;
+pub mod events;
 pub mod evidence;
 pub mod exit;
+pub mod explain;
 mod file;
 pub mod iam_policy;
 pub mod live;
 pub mod parity;
 pub mod plan;
 pub mod promote;
+mod proposal;
 pub mod quarantine;
 pub mod rehearse;
 mod rewrite;
 pub mod run;
 pub mod runbook;
 pub mod schema;
+mod screen;
 pub mod simulate;
 pub mod status;
 pub mod token;
 pub mod validate;
+pub mod wait;
 
 use std::io::IsTerminal;
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::spec::Migration;
@@ -65,9 +71,14 @@ enum Verb {
     Evidence(evidence::EvidenceArgs),
     Runbook(runbook::RunbookArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
+    Wait(wait::WaitArgs),
+    Events(events::EventsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
 }
 
 /// Parses, runs, and answers the exit code.
@@ -90,9 +101,14 @@ pub fn main() -> u8 {
         Verb::Evidence(args) => evidence::run(&args),
         Verb::Runbook(args) => runbook::run(&args),
         Verb::IamPolicy(args) => iam_policy::run(&args),
+        Verb::Wait(args) => wait::run(&args),
+        Verb::Events(args) => events::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Completions(args) => completions::completions(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::client::Client;
 use super::exit;
 use crate::credentials::find_secret;
 use crate::http::{Access, Token};
@@ -25,6 +26,28 @@ impl TokenFrom {
         let file = |path: &PathBuf| SecretFrom::File(path.display().to_string());
         let from = self.token_env.clone().map(SecretFrom::Env).or_else(|| self.token_file.as_ref().map(file));
         from.map(|from| find_secret(&from)).transpose().map_err(|error| exit::chain(&error))
+    }
+
+    /// Whoever answers at `server`, asked with this token.
+    pub fn client_of(&self, server: &str) -> Result<Client, String> {
+        Ok(Client::new(server.to_owned(), self.find()?))
+    }
+}
+
+/// Which running bascule is asked.
+#[derive(Debug, clap::Args)]
+pub struct ServerArgs {
+    /// Where bascule answers.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", env = "BASCULE_SERVER")]
+    pub server: String,
+    #[command(flatten)]
+    token: TokenFrom,
+}
+
+impl ServerArgs {
+    /// Whoever answers there.
+    pub fn client(&self) -> Result<Client, String> {
+        self.token.client_of(&self.server)
     }
 }
 

@@ -22,6 +22,7 @@ use super::observation::Observation;
 use super::plan::{Action, Pace, Plan, Standing};
 use super::reverse;
 use super::safety;
+use super::wish;
 use crate::clock::after;
 use crate::controllers::binlog;
 use crate::controllers::dns;
@@ -275,17 +276,8 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
     let spec = &scene.migration.spec;
     let attempt = scene.facts.attempt;
     let rung = scene.facts.rung;
-    if spec.attempt < attempt {
-        return Steps::block(Block::new(
-            "AttemptLowered",
-            format!("attempt {attempt} is under way, the spec says {}; an attempt is only ever raised", spec.attempt),
-        ));
-    }
-    if spec.attempt > attempt && !moves::at_rest(scene) && rung != Rung::Aborted {
-        return Steps::block(Block::new(
-            "AttemptUnderWay",
-            format!("attempt {attempt} stands at {rung}; raise spec.attempt after an abort or a rollback, not before"),
-        ));
+    if let Some(block) = wish::against_attempt(spec.attempt, attempt, rung, || moves::at_rest(scene)) {
+        return Steps::block(block);
     }
     if let Some(why) = &scene.facts.rollback_abandoned {
         return Steps::block(Block::new(
@@ -293,33 +285,11 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
             format!("the rollback was given up: {why}. Ask for CutOver, mend what held it up, then ask for RolledBack again"),
         ));
     }
-    match (spec.phase, rung) {
-        (Phase::RolledBack, Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed) => {
-            Steps::block(Block::new(
-                "NothingToRollBack",
-                "the target has never taken a write in this attempt; ask for an earlier phase instead",
-            ))
-        }
-        (Phase::RolledBack, Rung::Completed) => {
-            Steps::block(Block::new("RollbackGivenUp", "the migration is completed and its way back is retired"))
-        }
-        (Phase::RolledBack, Rung::Flip | Rung::Observing) => rollback_blocked(scene),
-        (Phase::CutOver | Phase::Completed, Rung::RollbackOpen | Rung::Aborted) if spec.attempt == attempt => {
-            Steps::block(Block::new("AttemptLatched", Gate::AttemptFree.judge(scene).text()))
-        }
-        (Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed, _)
-            if scene.facts.is_past_no_return() && rung != Rung::RollbackOpen =>
-        {
-            Steps::block(Block::new(
-                "PastNoReturn",
-                format!(
-                    "the point of no return is passed; {} cannot be asked for any more, only CutOver, Completed or RolledBack",
-                    spec.phase
-                ),
-            ))
-        }
-        _ => Steps::settled(),
+    if spec.phase == Phase::RolledBack && matches!(rung, Rung::Flip | Rung::Observing) {
+        return rollback_blocked(scene);
     }
+    let spent = || (spec.attempt == attempt).then(|| Gate::AttemptFree.judge(scene).text().to_owned());
+    wish::against_phase(spec.phase, rung, scene.facts.is_past_no_return(), spent).map_or_else(Steps::settled, Steps::block)
 }
 
 /// A check that keeps failing is for a person, where a gate waits for it.

@@ -60,6 +60,25 @@ pub enum ConditionType {
     RollbackReady,
 }
 
+impl ConditionType {
+    /// Every condition, in the order of publication.
+    pub const ALL: [Self; 13] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::AwaitingPromotion,
+        Self::SpecAccepted,
+        Self::JournalWritable,
+        Self::Replicated,
+        Self::Consistent,
+        Self::Checked,
+        Self::Routed,
+        Self::Fenced,
+        Self::FenceProven,
+        Self::RollbackReady,
+    ];
+}
+
 /// One condition, after the Kubernetes API conventions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -8,6 +8,7 @@ pub mod check;
 pub mod checks;
 pub mod code;
 mod database;
+pub mod difference;
 mod dns;
 pub mod edit;
 pub mod finding;
@@ -42,6 +43,8 @@ pub use period::Period;
 pub use phase::Phase;
 pub use rollback::{AcceptedLoss, Forced, OnReverseFailure, Rollback};
 pub use window::MaintenanceWindow;
+
+pub(crate) use shape::edits;
 
 /// One migration of one payment system, as an operator declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

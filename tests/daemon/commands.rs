@@ -1,9 +1,10 @@
 //! `bascule plan` and `bascule status`: what they print, and how they exit.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bascule::migration::facts::Fact;
 use bascule::migration::ladder::Rung;
@@ -178,9 +179,12 @@ fn status_says_what_is_true_in_words_and_as_json() {
     let output = bascule(&["status", "payments", "--server", &server]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    for part in
-        ["payments: Preflight reached", "\nnext  ", "\nwrites          legacy open", "\ncondition       Ready              True "]
-    {
+    for part in [
+        "payments: Preflight reached",
+        "\nnext  ",
+        "\nwrites        legacy open",
+        "\ncondition     Ready True AwaitingPromotion\n",
+    ] {
         assert!(text.contains(part), "{part:?} is missing in: {text}");
     }
     let output = bascule(&["status", "payments", "--server", &server, "--output", "json"]);
@@ -211,6 +215,123 @@ fn status_of_a_name_that_nobody_knows_or_without_a_server_fails_with_a_sentence(
     let output = bascule(&["status", "--server", "127.0.0.1:8080"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("is not an address such as http://127.0.0.1:8080"), "{}", stderr(&output));
+}
+
+#[test]
+fn plan_holds_a_promotion_against_the_running_migration() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    home.save("proposed.yaml.txt", &at_phase("RollbackArmed"));
+    let (proposed, server) = (home.file("proposed.yaml.txt"), url(&daemon));
+    let proposed = proposed.to_str().expect("a plain path");
+    let plan = |more: &[&str]| bascule(&[&["plan", proposed, "--server", &server], more].concat());
+    let output = plan(&["--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(2), "{}{}", stdout(&output), stderr(&output));
+    let text = stdout(&output);
+    let way = "1. Prepared\n  2. Replicating\n  3. Validated\n  4. RollbackArmed\n";
+    assert!(text.contains("spec.phase: Preflight -> RollbackArmed\n") && text.contains(way), "{text}");
+    assert!(!text.contains("the next pass would"), "the next pass goes by another spec: {text}");
+    let value: serde_json::Value = serde_json::from_slice(&plan(&["-o", "json"]).stdout).expect("JSON on stdout");
+    assert_eq!(value["proposal"]["rungs"][3], "RollbackArmed");
+    assert_eq!(value["plan"]["rung"], "Preflight");
+    let comment = stdout(&plan(&["-o", "markdown"]));
+    assert!(comment.starts_with("<!-- bascule-plan: payments -->\n"), "{comment}");
+
+    // What is not allowed is nothing to do for anybody but a person.
+    home.save("proposed.yaml.txt", &at_phase("RolledBack"));
+    let output = plan(&["--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stdout(&output));
+    assert!(stdout(&output).contains("not allowed\n  NothingToRollBack: "), "{}", stdout(&output));
+}
+
+#[test]
+fn what_status_has_saved_is_planned_against_like_the_server() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let saved = home.state().join("status.json");
+    fs::write(&saved, bascule(&["status", "payments", "-o", "json", "--server", &url(&daemon)]).stdout).expect("a file");
+    let (file, saved) = (home.file("payments.yaml"), saved.to_str().expect("a plain path").to_owned());
+    let output = bascule(&["plan", file.to_str().expect("a plain path"), "--against", &saved, "--detailed-exitcode"]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).starts_with("payments: as it is in force; it stands at Preflight"), "{}", stdout(&output));
+}
+
+#[test]
+fn wait_ends_when_it_is_so_when_it_cannot_be_any_more_and_when_the_time_is_over() {
+    let home = Home::with(&at_phase("Prepared"));
+    let daemon = home.run();
+    let server = url(&daemon);
+    let wait = |arguments: &[&str]| bascule(&[&["wait", "payments", "--server", &server], arguments].concat());
+    daemon.when("payments", "a first look", |_| true);
+    let output = wait(&["--for=phase=Prepared", "--timeout", "5m"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{}", stderr(&output));
+    daemon.when_at("payments", "Prepared");
+    assert_eq!(wait(&["--for=phase=Preflight"]).status.code(), Some(0), "a later phase is more");
+    assert_eq!(wait(&["--for=condition=Ready", "--timeout", "1m"]).status.code(), Some(0));
+    let output = wait(&["--for=phase=CutOver", "--timeout", "1s"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("waiting: Prepared reached") && stderr(&output).contains("not within 1s"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(wait(&["--for=phase=Cutting"]).status.code(), Some(64));
+    let output = bascule(&["wait", "invoices", "--for=condition=Ready", "--server", &server]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let output = bascule(&["wait", "payments", "--for=condition=Ready", "--server", &nobody()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
+
+#[test]
+fn events_prints_the_history_and_follows_what_is_added() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let server = url(&daemon);
+    let output = bascule(&["events", "payments", "--server", &server]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("  a controller started as epoch 1\n") && text.contains("Preflight is reached"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let output = bascule(&["events", "payments", "--server", &server, "-o", "json", "--after", "1"]);
+    let entries: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON, one event a line")).collect();
+    assert_eq!(entries[0]["seq"], 2);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.args(["events", "payments", "--follow", "--server", &server]).stdout(Stdio::piped());
+    let mut follower = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
+    let mut until = |what: &str| lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(what))).is_some();
+    assert!(until("Preflight is reached"));
+    home.save("payments.yaml", &at_phase("Prepared"));
+    assert!(until("enter Prepared"), "what was added later was not followed");
+    follower.kill().and_then(|()| follower.wait()).expect("it was running");
+}
+
+#[test]
+fn a_status_that_is_watched_into_a_file_adds_only_what_is_new() {
+    let home = Home::with(PAYMENTS);
+    let daemon = home.run();
+    daemon.when_at("payments", "Preflight");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.args(["status", "payments", "--watch", "--server", &url(&daemon)]).stdout(Stdio::piped());
+    let mut watcher = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(watcher.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let headline = |text: &str| text.starts_with("payments: ");
+    assert!(lines.next().is_some_and(|line| headline(&line) && !line.contains('\x1b')));
+    home.save("payments.yaml", &at_phase("Prepared"));
+    let mut wished = Vec::new();
+    for line in lines.by_ref().filter(|line| headline(line)) {
+        wished.push(line.clone());
+        if line.contains("Prepared reached") {
+            break;
+        }
+    }
+    assert!(wished.windows(2).all(|pair| pair[0] != pair[1] || !pair[0].contains("as wished")), "nothing new: {wished:#?}");
+    watcher.kill().and_then(|()| watcher.wait()).expect("it was running");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod replication;
 mod targets;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 
 use super::approvals;
 use super::facts::{Facts, MarkerPurpose};
@@ -45,7 +46,7 @@ pub struct Scene<'a> {
 }
 
 /// The closed list of gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Gate {
     /// Both databases answer.
     DatabasesReachable,
