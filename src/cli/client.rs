@@ -6,8 +6,13 @@ use http::StatusCode;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 
+use super::screen::clean;
+
 /// A status page of a migration has some ten kilobytes; a list of a hundred fits.
 const LARGEST_BYTES: usize = 8 << 20;
+
+/// A refusal of ours is a sentence in JSON; half a screen of anything else tells what it is.
+const SHOWN_CHARACTERS: usize = 600;
 
 /// The daemon is on this machine or near it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +69,7 @@ impl Client {
     pub async fn get(&self, path: &str) -> Result<String, ClientError> {
         match self.reply(path, PATIENCE).await? {
             Some(body) => Ok(body),
-            None => Err(self.refused(path, StatusCode::NOT_MODIFIED, String::new())),
+            None => Err(self.refused(path, StatusCode::NOT_MODIFIED, "")),
         }
     }
 
@@ -81,7 +86,9 @@ impl Client {
         asked.map_err(|_| ClientError::Slow { server: self.server.clone(), patience })?
     }
 
-    fn refused(&self, path: &str, status: StatusCode, body: String) -> ClientError {
+    /// What a stranger says is printed: a beginning of it, and nothing that a terminal would obey.
+    fn refused(&self, path: &str, status: StatusCode, body: &str) -> ClientError {
+        let body = clean(&body.chars().take(SHOWN_CHARACTERS).collect::<String>());
         ClientError::Refused { server: self.server.clone(), path: path.to_owned(), status: status.as_u16(), body }
     }
 
@@ -108,7 +115,7 @@ impl Client {
         match status {
             StatusCode::NOT_MODIFIED => Ok(None),
             status if status.is_success() => Ok(Some(body)),
-            status => Err(self.refused(path, status, body)),
+            status => Err(self.refused(path, status, &body)),
         }
     }
 }

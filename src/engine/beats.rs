@@ -73,7 +73,7 @@ impl Beats {
                 Beat::Sent => newest(source),
                 Beat::Missed => Some(source.at),
             };
-            let glimpse = Glimpse { now: source.at, sent, arrived: newest(sink) };
+            let glimpse = Glimpse { now: source.at, sent, written: newest(source), arrived: newest(sink) };
             crossing.note(glimpse, max_lag(migration, direction));
         }
         *known = Some((direction, crossing.clone()));

@@ -167,7 +167,8 @@ impl Daemon {
         for event in files {
             self.take(event);
         }
-        if self.trouble.is_some() {
+        // Once something of the branch is known, what it does not have was taken out of it, and an outage brings nothing back.
+        if self.trouble.is_some() && self.head.is_none() {
             self.recover_all();
         }
         for kept in self.kept.values() {

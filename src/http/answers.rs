@@ -43,7 +43,7 @@ pub(super) struct Face {
     pub closing: Closing,
     pub openapi: Vec<u8>,
     pub page: Page,
-    journal_readers: Semaphore,
+    journal_readers: Arc<Semaphore>,
 }
 
 /// A handler's answer.
@@ -154,7 +154,15 @@ impl Face {
     pub fn new(board: Arc<Board>, limits: Limits, closing: Closing) -> Self {
         let streams = Arc::new(Semaphore::new(limits.streams));
         let openapi = openapi::document().to_string().into_bytes();
-        Self { board, limits, streams, closing, openapi, page: Page::new(), journal_readers: Semaphore::new(JOURNAL_READERS) }
+        Self {
+            board,
+            limits,
+            streams,
+            closing,
+            openapi,
+            page: Page::new(),
+            journal_readers: Arc::new(Semaphore::new(JOURNAL_READERS)),
+        }
     }
 
     /// The migration that a path names.
@@ -254,10 +262,14 @@ async fn events(
     let journal = face.board.journal(&name);
     let journal = journal.ok_or_else(|| Failure::new(FailureReason::NotFound, format!("there is no history of `{name}`")))?;
     let broken_off = |_| Failure::new(FailureReason::ServiceUnavailable, "the server is shutting down");
-    let _turn = face.journal_readers.acquire().await.map_err(broken_off)?;
-    let read = tokio::task::spawn_blocking(move || match before {
-        Some(before) => journal.history_before(before, limit),
-        None => journal.history(after, limit),
+    let turn = Arc::clone(&face.journal_readers).acquire_owned().await.map_err(broken_off)?;
+    let read = tokio::task::spawn_blocking(move || {
+        // It ends with the reading, which goes on when whoever asked has hung up.
+        let _turn = turn;
+        match before {
+            Some(before) => journal.history_before(before, limit),
+            None => journal.history(after, limit),
+        }
     });
     let read = read.await;
     let broken = |error: &dyn std::error::Error| Failure::new(FailureReason::InternalError, error.to_string());

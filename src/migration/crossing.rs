@@ -22,6 +22,8 @@ pub struct Glimpse {
     pub now: Timestamp,
     /// The newest heartbeat that was sent there, or was due and failed; `None` where none is due.
     pub sent: Option<Timestamp>,
+    /// The newest heartbeat that is written there, whoever sent it.
+    pub written: Option<Timestamp>,
     /// The newest heartbeat that is seen on the other side.
     pub arrived: Option<Timestamp>,
 }
@@ -51,6 +53,15 @@ pub struct Crossing {
     awaited: Option<Awaited>,
     verdict: Option<Verdict>,
     in_vain: u32,
+    still: Option<Still>,
+}
+
+/// A stream that has something to bring, and brings nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Still {
+    arrived: Option<Timestamp>,
+    since: Timestamp,
+    until: Timestamp,
 }
 
 /// A heartbeat under way.
@@ -71,7 +82,10 @@ enum Verdict {
 impl Crossing {
     /// Takes in what a look shows. `most` is the lag that is accepted.
     pub fn note(&mut self, glimpse: Glimpse, most: Duration) {
-        let Glimpse { now, sent, arrived } = glimpse;
+        let Glimpse { now, sent, written, arrived } = glimpse;
+        let has_more = written.is_some_and(|written| arrived.is_none_or(|arrived| arrived < written));
+        let since = self.still.filter(|still| still.arrived == arrived).map_or(now, |still| still.since);
+        self.still = has_more.then_some(Still { arrived, since, until: now });
         let here = |sent: Timestamp| arrived.is_some_and(|arrived| arrived >= sent);
         let came = self.awaited.take_if(|awaited| here(awaited.sent));
         match (arrived.map(|arrived| elapsed(arrived, now)).filter(|age| *age <= most), came) {
@@ -108,6 +122,12 @@ impl Crossing {
         self.awaited.filter(|awaited| awaited.missing_for > longest).map(|awaited| awaited.sent)
     }
 
+    /// Since when the stream has brought nothing for longer than `longest`, though there was something to bring. One that is far
+    /// behind and catches up is not among them.
+    pub fn still_since(&self, longest: Duration) -> Option<Timestamp> {
+        self.still.filter(|still| elapsed(still.since, still.until) > longest).map(|still| still.since)
+    }
+
     /// Whether a heartbeat is under way that may still prove that rows take no longer than `most`.
     pub fn is_undecided(&self, most: Duration) -> bool {
         self.awaited.is_some_and(|awaited| awaited.missing_for <= most)
@@ -126,7 +146,7 @@ mod tests {
 
     /// A look at `now` that sends a heartbeat, and finds the one of `arrived`.
     fn look(crossing: &mut Crossing, now: i64, arrived: Option<i64>) -> Lag {
-        crossing.note(Glimpse { now: at(now), sent: Some(at(now)), arrived: arrived.map(at) }, MOST);
+        crossing.note(Glimpse { now: at(now), sent: Some(at(now)), written: Some(at(now)), arrived: arrived.map(at) }, MOST);
         crossing.lag(MOST)
     }
 
@@ -198,16 +218,43 @@ mod tests {
         let mut crossing = Crossing::default();
         look(&mut crossing, 0, None);
         look(&mut crossing, 2, Some(2));
-        crossing.note(Glimpse { now: at(62), sent: Some(at(62)), arrived: Some(at(2)) }, MOST);
-        crossing.note(Glimpse { now: at(122), sent: Some(at(122)), arrived: Some(at(2)) }, MOST);
+        crossing.note(Glimpse { now: at(62), sent: Some(at(62)), written: Some(at(2)), arrived: Some(at(2)) }, MOST);
+        crossing.note(Glimpse { now: at(122), sent: Some(at(122)), written: Some(at(2)), arrived: Some(at(2)) }, MOST);
         assert_eq!(crossing.lag(MOST), behind(60));
     }
 
     #[test]
     fn where_none_is_due_none_is_awaited() {
         let mut crossing = Crossing::default();
-        crossing.note(Glimpse { now: at(0), sent: None, arrived: None }, MOST);
-        crossing.note(Glimpse { now: at(600), sent: None, arrived: None }, MOST);
+        crossing.note(Glimpse { now: at(0), sent: None, written: None, arrived: None }, MOST);
+        crossing.note(Glimpse { now: at(600), sent: None, written: None, arrived: None }, MOST);
         assert_eq!((crossing.lag(MOST), crossing.missing_since(MOST)), (Lag::Unproven, None));
+    }
+
+    #[test]
+    fn only_what_has_something_to_bring_and_brings_nothing_stands_still() {
+        let longest = Duration::from_secs(600);
+        let mut catching_up = Crossing::default();
+        for minute in 0..60 {
+            look(&mut catching_up, 60 * minute, Some(60 * minute - 1_800 + minute));
+        }
+        assert_eq!(catching_up.still_since(longest), None, "it is half an hour behind, and comes on");
+
+        let mut unsent = Crossing::default();
+        for minute in 0..60 {
+            let now = at(60 * minute);
+            unsent.note(Glimpse { now, sent: Some(now), written: Some(at(0)), arrived: Some(at(0)) }, MOST);
+        }
+        assert_eq!(unsent.still_since(longest), None, "what could not be sent is not awaited");
+
+        let mut still = Crossing::default();
+        for minute in 0..=10 {
+            look(&mut still, 60 * minute, Some(-1));
+            assert_eq!(still.still_since(longest), None);
+        }
+        look(&mut still, 660, Some(-1));
+        assert_eq!(still.still_since(longest), Some(at(0)));
+        look(&mut still, 720, Some(1));
+        assert_eq!(still.still_since(longest), None, "it has moved");
     }
 }

@@ -70,7 +70,7 @@ pub fn loss_accepted(scene: &Scene<'_>) -> Standing {
 
 /// The gate of the last resort: nothing is given up while reverse replication may still bring it.
 pub fn way_back_lost(scene: &Scene<'_>) -> Standing {
-    if let Some(why) = reverse::cause(scene) {
+    if let Some(why) = reverse::lost(scene) {
         return Standing::Open(why);
     }
     if let Standing::Closed(why) = Gate::ReverseLogKept.judge(scene) {

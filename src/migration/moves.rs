@@ -135,6 +135,10 @@ fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
     if !matches!(rung, Rung::RollbackFence | Rung::RollbackFlip) && !forced::is_under_way(rung) {
         return None;
     }
+    // A predecessor died between the two facts of giving it up; what it had found out may be gone by now.
+    if let Some(why) = &scene.facts.rollback_abandoned {
+        return Some(why.clone());
+    }
     if let Some(why) = over_budget(scene) {
         return Some(forced::failure(scene).map_or(why.clone(), |failure| format!("{why}; {failure}")));
     }

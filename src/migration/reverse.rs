@@ -12,7 +12,7 @@ use super::gates::{Gate, Scene};
 use super::ladder::Rung;
 use super::plan::Action;
 use crate::clock::{after, elapsed};
-use crate::controllers::replication::{ReplicationAction, StartType, TaskStatus};
+use crate::controllers::replication::{ReplicationAction, StartType, Task, TaskStatus};
 use crate::controllers::{Block, Steps, Wait};
 use crate::names::Direction;
 use crate::spec::OnReverseFailure;
@@ -62,6 +62,19 @@ pub fn dead(scene: &Scene<'_>) -> Option<String> {
         "{what}. Writes stay on the target, and no way back is ready: mend its task, its endpoints or its accounts, and it goes on \
          where it stopped, as long as the target's binary logs reach back"
     ))
+}
+
+/// Why the stream brings nothing more as things stand; stricter than what a person is told of: one that runs again, or that is
+/// far behind and catches up, may still bring everything.
+pub fn lost(scene: &Scene<'_>) -> Option<String> {
+    let is_down = |task: &Task| matches!(task.status, TaskStatus::Failed | TaskStatus::Stopped);
+    let stays_down = || does_not_stay_up(scene).filter(|_| scene.seen.replication.reverse.present().is_some_and(is_down));
+    Some(scene).filter(|scene| is_needed(scene)).and_then(|scene| stays_down().or_else(|| stands_still(scene)))
+}
+
+fn stands_still(scene: &Scene<'_>) -> Option<String> {
+    let since = scene.seen.crossing.still_since(SILENCE)?;
+    Some(format!("nothing that the target wrote has come to legacy since {since:.0}"))
 }
 
 fn does_not_stay_up(scene: &Scene<'_>) -> Option<String> {

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::chunks::{KeyValue, Range, SharedKey};
+use super::chunks::{KeyValue, Range, SharedKey, shared_key};
 use super::expression::rows;
 use super::fold::{Subject, fold};
 use super::rows::{Values, hashes_by_key, hashes_of, next_bound, values_by_key};
-use super::run::{Request, pairs, subject};
+use super::run::{Request, pairs};
 use super::server::Hand;
 use super::table::Table;
 use crate::fault::Fault;
@@ -179,9 +179,22 @@ fn told_apart(request: &Request<'_>, sides: &[Option<Table>; 2]) -> Result<Optio
             ));
         }
     };
-    let subject = subject(request.migration, legacy, target).map_err(|unlike| unlike.to_string())?;
-    let key = subject.key.clone()?;
-    Ok(Some((subject, key)))
+    let rows = rows(legacy, target, &exactly(&request.migration.spec.validation.parity, legacy, target));
+    let rows = rows.map_err(|unlike| unlike.to_string())?;
+    let key = shared_key(legacy, target)?;
+    let tables = [legacy.clone(), target.clone()];
+    Ok(Some((Subject { rows, key: Ok(key.clone()), declared: Vec::new(), tables }, key)))
+}
+
+/// The rules under which no row at risk is overlooked: what a comparison smooths, leaves out or expects to differ is lost like
+/// everything else. Only what the other side has no place for cannot be compared.
+fn exactly(rules: &Parity, legacy: &Table, target: &Table) -> Parity {
+    let on_both = |column: &String| legacy.column(column).is_some() && target.column(column).is_some();
+    let mut exact = Parity { normalise: Vec::new(), ..rules.clone() };
+    for rule in &mut exact.exclude {
+        rule.columns.retain(|column| !on_both(column));
+    }
+    exact
 }
 
 /// 0 for legacy, 1 for target: the place in pairs.

@@ -18,7 +18,7 @@ use super::run::Request;
 use super::server::servers;
 use crate::clock::Clock;
 use crate::database::Answer;
-use crate::names::Side;
+use crate::names::{MigrationName, Side};
 use crate::spec::Migration;
 
 /// Why rows are not saved.
@@ -128,22 +128,61 @@ impl Drop for Rescue {
     }
 }
 
-/// Saves into a directory beside its place, and moves it there once all of it is on the disk: what has the name is whole.
+/// Room that is kept for the journal, which lies on the same disk: what ends a pause of writes is a few facts, and these must
+/// never fail for the rows that were saved before them. A journal's entries have some hundred bytes each.
+const RESERVE_BYTES: usize = 16 << 20;
+
+/// Saves into a directory beside its place, and moves it there once all of it is on the disk: what has the name is whole. One
+/// that fails leaves nothing: on a full disk the journal could not say so.
 async fn save(migration: &Migration, state: Option<&Path>, name: &ExportName, clock: &Clock) -> Result<Quarantined, RescueError> {
     let state = state.ok_or(RescueError::NoPlace)?;
     let (shelf, place, beside) = places(state, name);
-    made_anew(&shelf, &beside).map_err(|source| RescueError::Place { path: beside.clone(), source })?;
+    let at = |path: &Path, source| RescueError::Place { path: path.to_owned(), source };
+    made_anew(&shelf, migration.name()).map_err(|source| at(&beside, source))?;
+    let reserve = Reserve::taken(&shelf, name).map_err(|source| at(&shelf, source))?;
+    let saved = save_beside(migration, &beside, clock).await;
+    drop(reserve);
+    let saved = saved.and_then(|manifest| {
+        put_in_place(&shelf, &beside, &place).map_err(|source| at(&place, source))?;
+        Ok(quarantined(&manifest, &place))
+    });
+    if saved.is_err() {
+        // What is left of it is swept by the next one.
+        _ = gone(&beside);
+    }
+    saved
+}
+
+async fn save_beside(migration: &Migration, beside: &Path, clock: &Clock) -> Result<Manifest, RescueError> {
     let servers = servers(migration).map_err(RescueError::Credentials)?;
     let passage = Waited { clock: clock.clone(), wait: Duration::ZERO };
     let request =
         Request { migration, servers: &servers, only: None, source: Side::Target, passage: &passage, state: None, clock };
-    let manifest = quarantine(&request, &beside).await?;
+    let manifest = quarantine(&request, beside).await?;
     if !manifest.not_saved.is_empty() {
         let tables: Vec<String> = manifest.not_saved.iter().map(|(table, why)| format!("{table}: {why}")).collect();
         return Err(RescueError::Incomplete(tables.join("; ")));
     }
-    put_in_place(&shelf, &beside, &place).map_err(|source| RescueError::Place { path: place.clone(), source })?;
-    Ok(quarantined(&manifest, &place))
+    Ok(manifest)
+}
+
+/// Bytes on the disk that are given back when this is dropped.
+struct Reserve(PathBuf);
+
+impl Reserve {
+    fn taken(shelf: &Path, name: &ExportName) -> io::Result<Self> {
+        let reserve = Self(shelf.join(format!("{name}.partial-reserve")));
+        // A file with a hole would reserve nothing.
+        fs::write(&reserve.0, vec![0xA5_u8; RESERVE_BYTES])?;
+        fs::File::open(&reserve.0)?.sync_all()?;
+        Ok(reserve)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Where all exports are, where this one is to be, and where it is made.
@@ -153,10 +192,18 @@ fn places(state: &Path, name: &ExportName) -> (PathBuf, PathBuf, PathBuf) {
     (shelf, place, beside)
 }
 
-/// What a predecessor had begun and not ended counts for nothing.
-fn made_anew(shelf: &Path, beside: &Path) -> io::Result<()> {
+/// What earlier tries of this migration had begun and not ended counts for nothing, and holds customers' rows.
+fn made_anew(shelf: &Path, migration: &MigrationName) -> io::Result<()> {
     private_directory(shelf)?;
-    gone(beside)
+    let begins = format!("{migration}-attempt-");
+    for entry in fs::read_dir(shelf)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&begins) && name.contains(".partial") {
+            if entry.file_type()?.is_dir() { gone(&entry.path())? } else { fs::remove_file(entry.path())? }
+        }
+    }
+    Ok(())
 }
 
 /// A whole export of the same try that nobody has journalled gives way to the newer one: its rows are on the target still.
@@ -195,7 +242,7 @@ mod tests {
     /// Leaves a whole export with one file of this text beside its place.
     fn made(state: &Path, text: &str) -> (PathBuf, PathBuf, PathBuf) {
         let (shelf, place, beside) = places(state, &name());
-        made_anew(&shelf, &beside).expect("a shelf");
+        made_anew(&shelf, &"payments".into()).expect("a shelf");
         private_directory(&beside).expect("a directory");
         fs::write(beside.join("rows"), text).expect("rows");
         (shelf, place, beside)
@@ -216,7 +263,26 @@ mod tests {
     fn what_a_dead_predecessor_had_begun_is_no_part_of_the_export() {
         let state = tempfile::tempdir().expect("a directory");
         let (shelf, place, beside) = made(state.path(), "half");
-        made_anew(&shelf, &beside).expect("made anew");
+        made_anew(&shelf, &"payments".into()).expect("made anew");
         assert!(!beside.exists() && !place.exists(), "half an export never has the name of a whole one");
+    }
+
+    #[test]
+    fn what_other_migrations_have_under_way_is_left_alone() {
+        let state = tempfile::tempdir().expect("a directory");
+        let (shelf, _, beside) = made(state.path(), "half");
+        made_anew(&shelf, &"orders".into()).expect("made anew");
+        assert!(beside.exists());
+    }
+
+    #[test]
+    fn room_for_the_journal_is_taken_and_given_back() {
+        let state = tempfile::tempdir().expect("a directory");
+        let (shelf, ..) = made(state.path(), "half");
+        let reserve = Reserve::taken(&shelf, &name()).expect("room");
+        assert_eq!(fs::metadata(&reserve.0).expect("a file").len(), RESERVE_BYTES as u64);
+        let path = reserve.0.clone();
+        drop(reserve);
+        assert!(!path.exists());
     }
 }

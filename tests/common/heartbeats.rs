@@ -18,9 +18,10 @@ pub fn crossing(world: &World, facts: &Facts, now: Timestamp) -> Crossing {
     let Some(direction) = flow(facts.rung).filter(has_run) else { return crossing };
     let is_well = world.runs(direction) && !world.lagging;
     let glimpse = if is_well {
-        Glimpse { now, sent: Some(now), arrived: Some(now) }
+        Glimpse { now, sent: Some(now), written: Some(now), arrived: Some(now) }
     } else {
-        Glimpse { now, sent: Some(now - SignedDuration::from_mins(1)), arrived: None }
+        let sent = Some(now - SignedDuration::from_mins(1));
+        Glimpse { now, sent, written: sent, arrived: None }
     };
     crossing.note(glimpse, ACCEPTED);
     crossing

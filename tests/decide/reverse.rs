@@ -94,7 +94,7 @@ fn a_stream_that_says_it_runs_and_brings_nothing_is_as_dead() {
         let mut seen = story.seen();
         seen.crossing = Crossing::default();
         let sent = Some(story.now - SignedDuration::from_mins(minutes));
-        seen.crossing.note(Glimpse { now: story.now, sent, arrived: None }, std::time::Duration::from_secs(10));
+        seen.crossing.note(Glimpse { now: story.now, sent, written: sent, arrived: None }, std::time::Duration::from_secs(10));
         decide(&story.migration, &story.facts, &seen, story.now)
     };
     assert!(!is_held(&silent(9)));
