@@ -55,7 +55,8 @@ fn a_commit_promotes_and_is_named_in_status_history_and_journal() {
     assert_eq!(commits, [&first, &second], "each generation has its commit");
     let told = bascule(&["status", "payments", "--server", &format!("http://{}", daemon.address)]);
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    assert!(told.contains("spec from       branch main of file://"), "{told}");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("spec from branch main of file://"), "{told}");
     assert!(told.contains(&format!("by commit {} of {AUTHOR} (Promote payments to Prepared)", &second[..12])), "{told}");
 
     let names = upstream.names();
