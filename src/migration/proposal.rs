@@ -1,7 +1,7 @@
 //! A spec that is proposed, held against the one in force: what a merge would bring about. Pure, from what is published.
 //!
 //! # Guarantees
-//! What may not be asked for is said in the words in which the pass would hold it ([`wish`](super::wish), `spec::change`).
+//! What may not be asked for is said in the words in which the pass would hold it ([`super::wish`], `spec::change`).
 //! Nothing is promised of a gate that nobody has judged.
 
 use jiff::Timestamp;

@@ -45,7 +45,7 @@ fn a_waiver_is_made_durable_once_and_so_is_its_end_but_not_while_writes_are_paus
     let waiver = Waiver { check, by: "ada".into(), why: "its host moves on Monday".into(), until };
     story.migration.spec.checks.waivers.push(waiver.clone());
     let written_down = Fact::WaiversInForce { waivers: vec![waiver] };
-    assert_eq!(moves(&story.plan()), [written_down.clone()]);
+    assert_eq!(moves(&story.plan()), std::slice::from_ref(&written_down));
     assert!(written_down.to_string().contains("is waived by ada until"), "{written_down}");
     story.record(&written_down);
     assert!(!moves(&story.plan()).iter().any(|fact| matches!(fact, Fact::WaiversInForce { .. })), "once is enough");

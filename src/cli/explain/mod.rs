@@ -222,12 +222,12 @@ mod tests {
     #[test]
     fn a_field_is_found_by_its_path_by_its_end_and_with_or_without_brackets() {
         let ttl = (Kind::Field, "spec.dns.ttl".to_owned());
-        assert_eq!(named("spec.dns.ttl"), [ttl.clone()]);
+        assert_eq!(named("spec.dns.ttl"), std::slice::from_ref(&ttl));
         assert_eq!(named("ttl"), [ttl]);
         let url = (Kind::Field, "spec.checks.pages[].url".to_owned());
         for word in ["spec.checks.pages[].url", "spec.checks.pages[shadow-checkout].url", "SPEC.checks.pages.url", "pages[0].url"]
         {
-            assert_eq!(named(word), [url.clone()], "{word}");
+            assert_eq!(named(word), std::slice::from_ref(&url), "{word}");
         }
     }
 
