@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock, and is a shell of its own")]
 
+mod checks;
 #[path = "../../tests/common/mod.rs"]
 #[allow(dead_code, reason = "the figures take a story, and none of its proofs")]
 mod common;
@@ -39,6 +40,7 @@ struct Sizes {
     edits: usize,
     parity_rows: u64,
     parity_rounds: usize,
+    tables: usize,
     lab: lab::Rounds,
 }
 
@@ -53,6 +55,7 @@ impl Sizes {
         edits: 100,
         parity_rows: 5_000_000,
         parity_rounds: 3,
+        tables: 1_000,
         lab: lab::Rounds { fences: 100, pauses: 2 },
     };
     /// Just through.
@@ -64,6 +67,7 @@ impl Sizes {
         edits: 2,
         parity_rows: 10_000,
         parity_rounds: 1,
+        tables: 20,
         lab: lab::Rounds { fences: 2, pauses: 0 },
     };
 }
@@ -80,6 +84,9 @@ fn main() {
     if wanted("lab") {
         let pauses = size("BASCULE_BENCH_PAUSES").unwrap_or(sizes.lab.pauses);
         lab::lab(&migration, lab::Rounds { pauses, ..sizes.lab });
+    }
+    if wanted("checks") {
+        checks::checks(&migration, sizes.tables);
     }
     if !wanted("loop") {
         return;
