@@ -21,4 +21,5 @@ HEALTHCHECK --interval=30s --timeout=12s --start-period=10s --retries=3 \
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/bascule"]
 # Mount the directory of Migration files at /etc/bascule.
+# Everybody on the network can reach it there, so it wants a token: set BASCULE_TOKEN_FILE to a mounted secret. `status` reads it too.
 CMD ["run", "/etc/bascule", "--state", "/var/lib/bascule", "--listen", "0.0.0.0:8080"]

@@ -27,6 +27,12 @@ pub enum Problem {
         /// Time-out, reset connection, truncated body, 5xx.
         detail: String,
     },
+    /// Nobody was reached, so that nothing was asked and nothing has changed: refused, no route, no such name, no TLS.
+    #[error("not reached, and nothing was sent: {why}")]
+    Unreachable {
+        /// Why, and what to do.
+        why: String,
+    },
     /// The resource is in a state that refuses this call for now (`InvalidResourceStateFault` and its kin): look again.
     #[error("refused in its present state ({code}): {message}")]
     WrongState {
@@ -108,6 +114,8 @@ impl Problem {
             Self::Throttled { .. } => Retry::Later(Duration::from_secs(5)),
             // The loop re-reads before it tries again, so that a call that did apply is not repeated.
             Self::Ambiguous { .. } | Self::AlreadyExists { .. } | Self::NotFound { .. } => Retry::Soon,
+            // A server that restarts is back within seconds, and whoever waits for it holds the payments up.
+            Self::Unreachable { .. } => Retry::Soon,
             Self::WrongState { .. } => Retry::Later(Duration::from_secs(5)),
             Self::Denied { .. } | Self::Conflict { .. } | Self::Quota { .. } | Self::Superseded { .. } => Retry::NeedsOperator,
             Self::Invalid { .. } => Retry::NeedsSpec,

@@ -58,10 +58,16 @@ text_names! {
     TargetGroupArn;
     /// `arn:aws:elasticloadbalancing:...:listener/...`
     ListenerArn;
+    /// `eu-west-1a`: the name of an availability zone, which means different buildings in different accounts.
+    AvailabilityZone;
     /// A database account, `user@host` in MySQL's sense (`payments_app@%`).
     Account;
     /// The id of one marker row, unique for migration, attempt and purpose.
     MarkerId;
+    /// The name of a check, as the spec gives it: a DNS label.
+    CheckName;
+    /// The name of a hook, as the spec gives it: a DNS label.
+    HookName;
     /// SHA-256 of the cutover plan that an approver saw, in hexadecimal.
     PlanDigest;
 }

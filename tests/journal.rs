@@ -280,6 +280,53 @@ fn a_directory_that_cannot_be_is_an_error_with_a_way_out() {
     assert!(refusal.to_string().contains("check it"), "{refusal}");
 }
 
+/// Every file in a directory with what is in it.
+fn everything_in(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = files.map(|file| (file.clone(), fs::read(&file).expect("a readable file"))).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn whoever_only_asks_sees_all_that_is_durable_and_leaves_no_trace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = file_in(&directory);
+    let journal = open(&path).expect("a new journal");
+    journal.accept_spec(at(0), "payments.yaml", "phase: CutOver").expect("a spec");
+    let facts = tell(&journal).pop();
+    // What a killed process leaves has its newest facts in the log beside it.
+    let (killed, remains) = remains(&path);
+    drop(journal);
+    for (directory, path) in [(&killed, &remains), (&directory, &path)] {
+        let before = everything_in(directory.path());
+        let asked = Journal::read(path, &payments()).expect("it can be read");
+        assert_eq!(Some(asked.facts().as_ref()), facts.as_ref());
+        assert_eq!(asked.generation(), 1);
+        let refusal = asked.record(at(99), 1, Fact::PointOfNoReturn).expect_err("it was only to be read");
+        assert!(matches!(refusal, JournalError::ReadOnly { .. }), "{refusal}");
+        assert!(asked.next_epoch(at(99)).is_err() && asked.standing(at(99)).is_err());
+        drop(asked);
+        assert_eq!(everything_in(directory.path()), before);
+    }
+}
+
+#[test]
+fn whoever_only_asks_is_told_what_is_wrong_with_a_journal_as_whoever_writes_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = file_in(&directory);
+    let first = open(&path).expect("a new journal");
+    let refusal = Journal::read(&path, &payments()).expect_err("somebody writes it");
+    assert!(matches!(refusal, JournalError::Locked { .. }), "{refusal}");
+    drop(first);
+    let refusal = Journal::read(&path, &"invoices".into()).expect_err("it is another's");
+    assert!(matches!(refusal, JournalError::AnotherMigration { .. }), "{refusal}");
+    fs::write(&path, "somebody's shopping list").expect("a written file");
+    let refusal = Journal::read(&path, &payments()).expect_err("it is no journal");
+    assert!(matches!(refusal, JournalError::Corrupt { .. }), "{refusal}");
+    assert!(refusal.to_string().contains(&path.display().to_string()), "it is named, not its copy: {refusal}");
+}
+
 #[test]
 fn a_second_handle_is_refused_until_the_first_is_gone() {
     let directory = tempfile::tempdir().expect("a directory");

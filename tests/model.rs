@@ -1,6 +1,8 @@
-//! Every state that the shipped `decide` can be led into in a small world, breadth first: calls that fail, calls whose answer
+//! The states that the shipped `decide` can be led into in a small world, breadth first: calls that fail, calls whose answer
 //! is lost, a controller that dies between any two of them, services that do not answer, an operator who changes their mind
 //! and a person with a console. Judged by the world's truth, never by what the controller believes.
+//!
+//! There are more of them than anybody waits for: the nearest are looked into, and how many were not is said.
 
 #[path = "common/mod.rs"]
 #[allow(dead_code, reason = "each test program takes what it needs")]
@@ -33,7 +35,7 @@ struct Visited {
     expanded: bool,
 }
 
-/// The reachable states and the steps between them.
+/// The states that were met and the steps between them.
 struct Graph {
     visited: Vec<Visited>,
     edges: Vec<(usize, usize, Kind)>,
@@ -47,7 +49,7 @@ fn fingerprint(state: &State) -> u64 {
     hasher.finish()
 }
 
-/// Explores, and stops at the first state in which something forbidden was done.
+/// Explores the nearest states, and stops at the first state in which something forbidden was done.
 fn explore(start: State) -> Graph {
     let mut known: HashMap<u64, usize> = HashMap::from([(fingerprint(&start), 0)]);
     let first = Visited { parent: 0, label: "begin".into(), good: Good::of(&start), expanded: false };
@@ -119,11 +121,12 @@ fn assert_kept(graph: &Graph, promise: &Promise) {
     }
 }
 
-/// Looks into everything that can follow, and holds the promises against it.
+/// Looks into what can follow, and holds the promises against it.
 fn prove(start: State, must_meet: &[Rung], promises: &[&Promise]) {
     let graph = explore(start);
     let expanded = graph.visited.iter().filter(|visited| visited.expanded).count();
-    println!("{} states, {expanded} of them looked into, {} steps", graph.visited.len(), graph.edges.len());
+    let beyond = graph.visited.len() - expanded;
+    println!("{expanded} states looked into, {beyond} met beyond them and left, {} steps", graph.edges.len());
     let mut rungs: BTreeMap<Rung, usize> = BTreeMap::new();
     for visited in graph.visited.iter().filter(|visited| visited.expanded) {
         *rungs.entry(visited.good.rung).or_default() += 1;
@@ -181,4 +184,51 @@ fn a_rollback_amid_faults_breaks_nothing_and_never_gets_stuck() {
 #[test]
 fn a_rollback_that_is_meddled_with_breaks_nothing_and_never_gets_stuck() {
     prove(State::before_the_rollback(Bounds::meddled_with()), &BACK[..3], &[&check::SOMEBODY_WRITES]);
+}
+
+/// Those of a forced rollback.
+const FORCED: [Rung; 5] = [Rung::Observing, Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen];
+
+#[test]
+fn a_forced_rollback_that_dies_anywhere_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::calm()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_with_second_thoughts_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::second_thoughts()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_amid_faults_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::faulty()), &FORCED, &[&check::SOMEBODY_WRITES, &check::FORCED_BACK]);
+}
+
+#[test]
+fn a_forced_rollback_that_is_meddled_with_breaks_nothing_and_never_gets_stuck() {
+    prove(State::before_a_forced_rollback(Bounds::meddled_with()), &FORCED[..4], &[&check::SOMEBODY_WRITES]);
+}
+
+#[test]
+fn hooks_that_answer_when_they_like_break_nothing_and_keep_nobody_from_writing() {
+    let bounds = Bounds::calm().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..5], &[&check::SOMEBODY_WRITES, &check::ABORT, &check::CUTOVER_ENDS]);
+}
+
+#[test]
+fn hooks_that_refuse_every_call_hold_the_fence_and_nobodys_writes() {
+    let bounds = Bounds::faulty().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..3], &[&check::SOMEBODY_WRITES, &check::ABORT, &check::CUTOVER_ENDS]);
+}
+
+#[test]
+fn hooks_and_second_thoughts_break_nothing() {
+    let bounds = Bounds::second_thoughts().with_hooks();
+    prove(State::before_the_cutover(bounds), &THERE[..3], &[&check::SOMEBODY_WRITES, &check::ABORT]);
+}
+
+#[test]
+fn a_rollback_that_hooks_are_told_of_breaks_nothing_and_never_gets_stuck() {
+    let bounds = Bounds::faulty().with_hooks();
+    prove(State::before_the_rollback(bounds), &BACK[..3], &[&check::SOMEBODY_WRITES, &check::WAY_BACK]);
 }

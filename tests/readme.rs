@@ -89,7 +89,7 @@ struct Running {
 impl Session {
     fn begin() -> Self {
         let copy = tempfile::tempdir().expect("a temporary directory");
-        for folder in ["manifests", "schemas", "docs"] {
+        for folder in ["manifests", "schemas", "docs", "tests/fixtures"] {
             copy_folder(&root().join(folder), &copy.path().join(folder));
         }
         Self { copy, running: None }

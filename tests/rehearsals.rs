@@ -16,10 +16,14 @@ use bascule::spec::{Migration, Phase};
 
 #[path = "common/ended.rs"]
 mod ended;
+#[path = "rehearsals/forced.rs"]
+mod forced;
+#[path = "rehearsals/hooks.rs"]
+mod hooks;
 
 use ended::end_state;
 
-const SCENARIOS: [Scenario; 3] = [Scenario::Forward, Scenario::Rollback, Scenario::Abort];
+const SCENARIOS: [Scenario; 4] = [Scenario::Forward, Scenario::Rollback, Scenario::Forced, Scenario::Abort];
 
 fn payments() -> Migration {
     let text = include_bytes!("../manifests/base/payments.yaml");
@@ -107,6 +111,7 @@ const SEEDS_THAT_FOUND_SOMETHING: &[(Scenario, u64, &str)] = &[
     (Scenario::Forward, 5, "the writer was rebooted before AWS's own clock had opened the maintenance window"),
     (Scenario::Forward, 6, "a table used up its reloads, and the operator had to be told"),
     (Scenario::Forward, 21, "the same"),
+    (Scenario::Forward, 100, "each lost answer began the count of a check anew, and the cutover's gates never opened"),
     (Scenario::Forward, 113, "the day of rest was judged before a person's last edit had been noticed"),
     (Scenario::Forward, 400, "an opening that had failed waited behind the start of the reverse task"),
     (Scenario::Forward, 481, "validation traffic was let in before the application, and failed"),

@@ -183,6 +183,51 @@ fn the_example_comes_back_from_json_as_it_was() {
     assert_eq!(again.migration, loaded.migration);
 }
 
+/// The example with these lines in the place of its own checks.
+fn with(lines: &str) -> String {
+    let (before, rest) = PAYMENTS.split_once("\n  checks:\n").expect("the example declares checks");
+    let (_, after) = rest.split_once("\n  # The switch.\n").expect("the switch comes next");
+    format!("{before}\n{lines}\n  # The switch.\n{after}")
+}
+
+/// An optional text is `string` or `null` to the generator of the schema, and no file says `null`.
+#[test]
+fn an_optional_text_is_taken_where_it_is_written() {
+    let text = PAYMENTS.replacen(
+        "      tls: VerifyIdentity\n",
+        "      tls: VerifyIdentity\n      tlsCaFile: /etc/ssl/payments.pem\n",
+        1,
+    );
+    let loaded = load("payments.yaml", text.as_bytes()).expect("a file of authorities may be named");
+    assert_eq!(loaded.migration.spec.legacy.database.tls_ca_file.as_deref(), Some("/etc/ssl/payments.pem"));
+    let nothing = text.replacen("tlsCaFile: /etc/ssl/payments.pem", "tlsCaFile: null", 1);
+    assert_eq!(codes(&load("x", nothing.as_bytes()).expect_err("nothing is named").findings), [Code::WrongType]);
+}
+
+#[test]
+fn every_field_of_every_check_is_taken_and_comes_back() {
+    let checks = include_str!("fixtures/every-check.yaml");
+    let text = with(checks);
+    let loaded = load("x", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+    let declared = as_json(checks)["checks"].clone();
+    let understood = serde_json::to_value(&loaded.migration.spec.checks).expect("checks are JSON");
+    assert_eq!(understood, declared);
+    assert!(independent().is_valid(&as_json(&text)), "editors take it too");
+    let again = load_value("memory", &loaded.migration).expect("what was valid is valid");
+    assert_eq!(again.migration, loaded.migration);
+}
+
+#[test]
+fn a_check_is_declared_in_three_lines() {
+    let text = with(
+        "  checks:\n    pages:\n      - {name: home, url: https://shadow-pay.example.com/, expect: {}}\n    upstreams:\n      \
+         - {name: booking, url: https://booking.example.com/}\n    schema: {}\n    names: {}\n",
+    );
+    let loaded = load("x", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(loaded.migration.spec.checks.names_with_paths().len(), 4);
+    assert!(!codes(&loaded.warnings.findings).contains(&Code::NothingProvesThePath));
+}
+
 mod hostile {
     use super::*;
     use bascule::spec::load::LARGEST_BYTES;
@@ -388,7 +433,8 @@ mod two_doors {
 
         #[test]
         fn the_loader_and_the_schema_refuse_the_same_shapes(changes in prop::collection::vec((any::<prop::sample::Index>(), change()), 1..4)) {
-            let migration = load("payments.yaml", PAYMENTS.as_bytes()).expect("the example is valid").migration;
+            let text = with(include_str!("fixtures/every-check.yaml"));
+            let migration = load("payments.yaml", text.as_bytes()).expect("the example is valid").migration;
             let mut document = serde_json::to_value(&*migration).expect("a migration is JSON");
             for (index, change) in &changes {
                 let mut places = Vec::new();

@@ -5,20 +5,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of the house, from the ground up. A folder uses only folders that stand before it.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 25] = [
     "names",
+    "keyspace",
     "sighting",
     "fault",
     "clock",
     "database",
     "spec",
+    "iam",
+    "credentials",
     "mysql",
     "parity",
+    "checks",
+    "network",
     "sim",
     "aws",
     "controllers",
     "migration",
+    "runbook",
     "journal",
+    "evidence",
     "http",
     "engine",
     "lab",
@@ -27,11 +34,12 @@ const FLOORS: [&str; 18] = [
 ];
 
 /// What the order of floors would allow, and is forbidden all the same: folder, what it may not use, why.
-const APART: [(&str, &[&str], &str); 7] = [
+const APART: [(&str, &[&str], &str); 8] = [
     ("sim", &["sighting"], "the stand-in world knows nothing of the controller, not even its words"),
+    ("sim", &["network"], "the stand-in world answers by itself, whatever the machine is connected to"),
     ("aws", &["sim", "spec", "database"], "clients know the wire, not the migration"),
     ("controllers", &["sim", "clock"], "a room must not know that there is a stand-in, and is told what time it is"),
-    ("migration", &["sim", "aws", "fault"], "the mind is pure: it sees sightings, never calls"),
+    ("migration", &["sim", "aws", "network", "fault"], "the mind is pure: it sees sightings, never calls"),
     ("journal", &["sim", "aws"], "what is durable has no opinion about where it came from"),
     ("http", &["sim", "aws", "controllers"], "the face shows what is published, it does not look for itself"),
     ("engine", &["rehearsal", "cli"], "the loop does not know who is watching"),

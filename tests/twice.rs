@@ -6,39 +6,39 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bascule::aws::Aws;
-use bascule::clock::Clock;
+use bascule::clock::after;
 use bascule::controllers::binlog::BinlogAction;
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookAction;
 use bascule::controllers::redirect::RedirectAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
-use bascule::database::Database;
 use bascule::engine::act::{act, fact_before};
+use bascule::engine::beats::Beats;
 use bascule::engine::cadence::Cadence;
 use bascule::engine::inspect::Inspections;
 use bascule::engine::observe::Eyes;
-use bascule::engine::reconcile::{Reconciler, Wish};
-use bascule::journal::Journal;
+use bascule::engine::reconcile::Reconciler;
 use bascule::migration::facts::MarkerPurpose;
+use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
+use bascule::migration::status::MigrationStatus;
 use bascule::names::{Direction, Side};
-use bascule::sim::crash::{ControllerCrash, CrashSwitch};
-use bascule::sim::database::compare::SimulatedComparer;
-use bascule::sim::database::seam::SimulatedDatabase;
+use bascule::sim::crash::ControllerCrash;
 use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
-use bascule::sim::profile::FaultProfile;
-use bascule::sim::setting::Setting;
-use bascule::sim::wire::connector::transport_that_crashes;
-use bascule::sim::{SharedWorld, World};
-use bascule::spec::{Migration, Phase};
+use bascule::spec::{AcceptedLoss, Forced, HookPoint, Phase};
 use futures_util::FutureExt;
 
+#[path = "common/hooks.rs"]
+mod hooks;
 #[path = "common/spec.rs"]
 mod spec;
+#[path = "common/surroundings.rs"]
+mod surroundings;
+
+use surroundings::{Surroundings, in_virtual_time};
 
 /// A story of some days has fewer passes.
 const PASSES: usize = 4_000;
@@ -84,12 +84,21 @@ fn kind(action: &Action) -> Option<&'static str> {
             MarkerPurpose::RollbackDrain => "Marker rollback drain",
         },
         Action::RaiseIds { .. } => "RaiseIds",
+        Action::ExportRows { .. } => "ExportRows",
         Action::CompareTables => "CompareTables",
+        Action::Hook(HookAction::Call { point, .. }) => match point {
+            HookPoint::BeforeFence => "Hooks before the fence",
+            HookPoint::AfterFence => "Hooks after the fence",
+            HookPoint::BeforeFlip => "Hooks before the flip",
+            HookPoint::AfterFlip => "Hooks after the flip",
+            HookPoint::AfterAbort => "Hooks after an abort",
+            HookPoint::AfterRollback => "Hooks after a rollback",
+        },
     })
 }
 
 /// Every name above.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 36] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -99,8 +108,15 @@ const KINDS: [&str; 29] = [
     "CreateTask forward",
     "CreateTask reverse",
     "DeleteTask",
+    "ExportRows",
     "FlipToLegacy",
     "FlipToTarget",
+    "Hooks after a rollback",
+    "Hooks after an abort",
+    "Hooks after the fence",
+    "Hooks after the flip",
+    "Hooks before the fence",
+    "Hooks before the flip",
     "LowerTtl",
     "Marker drain",
     "Marker reverse proof",
@@ -121,88 +137,57 @@ const KINDS: [&str; 29] = [
     "TestConnection",
 ];
 
-/// The world, and what a controller needs to be started in it.
+/// The surroundings of the story, and what was done twice in it so far.
 struct Stage {
-    world: SharedWorld,
-    clock: Clock,
-    crash: CrashSwitch,
-    journal: Arc<Journal>,
-    migration: Migration,
+    around: Surroundings,
     done_twice: BTreeSet<&'static str>,
 }
 
 impl Stage {
     fn set(seed: u64) -> Self {
-        fastrand::seed(seed);
-        let migration = spec::migration();
-        let clock = Clock::starting_at("2026-03-05T09:00:00Z".parse().expect("a time"));
-        let world = World::new(&migration, Setting::of(&migration), FaultProfile::calm(), seed, clock.now());
-        let journal = Journal::in_memory(migration.name()).expect("a journal in memory");
-        Self {
-            world: Arc::new(Mutex::new(world)),
-            clock,
-            crash: CrashSwitch::never(),
-            journal: Arc::new(journal),
-            migration,
-            done_twice: BTreeSet::new(),
-        }
+        let mut migration = spec::migration();
+        migration.spec.hooks = hooks::hooks();
+        Self { around: Surroundings::of(migration, "2026-03-05T09:00:00Z", seed), done_twice: BTreeSet::new() }
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn aws(&self) -> Aws {
-        let http = transport_that_crashes(self.world.clone(), self.clock.clone(), self.crash.clone());
-        Aws::from_transport("eu-central-1", &http, &self.clock)
-    }
-
-    fn database(&self, side: Side) -> Arc<dyn Database> {
-        Arc::new(SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone()))
-    }
-
-    fn comparer(&self) -> Arc<SimulatedComparer> {
-        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
-        Arc::new(SimulatedComparer::new(database(Side::Legacy), database(Side::Target), self.clock.clone()))
-    }
-
-    /// A new process, with nothing but the journal.
     fn controller(&self) -> Reconciler {
-        let (legacy, target) = (self.database(Side::Legacy), self.database(Side::Target));
-        let (journal, clock) = (self.journal.clone(), self.clock.clone());
-        Reconciler::start(self.aws(), legacy, target, self.comparer(), journal, clock, Cadence::rehearsal())
-    }
-
-    fn wish(&self) -> Wish {
-        Wish { migration: Arc::new(self.migration.clone()), generation: 1, refused: None }
+        self.around.controller(Cadence::rehearsal())
     }
 
     /// Walks to `phase`. What is met for the first time on the way is done twice.
     async fn walk(&mut self, phase: Phase) {
-        self.migration.spec.phase = phase;
+        self.around.migration.spec.phase = phase;
+        self.walk_until(|plan, status| plan.is_idle() && status.phase == Some(phase)).await;
+    }
+
+    /// Walks until something holds. What is planned is seen before it is done, so that nothing new is done only once.
+    async fn walk_until(&mut self, holds: impl Fn(&Plan, &MigrationStatus) -> bool) {
         let mut controller = self.controller();
+        let mut idle = 0;
         for _ in 0..PASSES {
-            let (plan, _) = controller.plan(&self.wish()).await;
+            let (plan, status) = controller.plan(&self.around.wish()).await;
+            if holds(&plan, &status) {
+                return;
+            }
             if self.record(&plan) {
+                continue;
+            }
+            idle = if plan.is_idle() { idle + 1 } else { 0 };
+            if idle > 0 {
+                self.around.clock.sleep(Cadence::rehearsal().next(&plan, &[], idle - 1, self.around.clock.now())).await;
                 continue;
             }
             let new = plan.actions.iter().find(|action| kind(action).is_some_and(|kind| !self.done_twice.contains(kind)));
             if let Some(action) = new {
-                self.do_twice(action, self.journal.facts().writes_are_paused()).await;
+                self.do_twice(action, self.around.journal.facts().writes_are_paused()).await;
                 controller = self.controller();
                 continue;
             }
-            let report = controller.pass(&self.wish()).await;
-            if report.status.phase == Some(phase) && report.plan.is_idle() {
-                return;
-            }
-            self.clock.sleep(report.pause).await;
+            let report = controller.pass(&self.around.wish()).await;
+            self.around.clock.sleep(report.pause).await;
         }
-        panic!(
-            "{phase} is never reached; twice so far: {:?}; {:#?}",
-            self.done_twice,
-            controller.plan(&self.wish()).await.1.summary
-        );
+        let (_, status) = controller.plan(&self.around.wish()).await;
+        panic!("{} is never reached; twice so far: {:?}; {}", status.wished_phase, self.done_twice, status.summary);
     }
 
     /// Makes the plan's facts durable; whether it had any. A pass would go straight on to what they allow.
@@ -211,7 +196,8 @@ impl Stage {
             Action::Record(fact) => Some(fact.clone()),
             _ => None,
         });
-        let entries = facts.map(|fact| self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable"));
+        let entries =
+            facts.map(|fact| self.around.journal.record(self.around.clock.now(), 1, fact).expect("the journal is writable"));
         entries.count() > 0
     }
 
@@ -220,33 +206,29 @@ impl Stage {
         self.done_twice.extend(kind(action));
         if let Action::Fence(FenceAction::Close { side, .. }) = action {
             // A payment under way is ended, and its number with it.
-            self.world().databases.side_mut(*side).take_id(0);
+            self.around.world().databases.side_mut(*side).take_id(0);
         }
-        let (aws, legacy, target) = (self.aws(), self.database(Side::Legacy), self.database(Side::Target));
-        let epoch = self.journal.next_epoch(self.clock.now()).expect("the journal is writable");
-        let comparer = self.comparer();
-        let inspections = Inspections::default();
+        let epoch = self.around.journal.next_epoch(self.around.clock.now()).expect("the journal is writable");
+        let (equipment, inspections, beats) = (self.around.equipment(), Inspections::default(), Beats::default());
         let eyes = Eyes {
-            aws: &aws,
-            legacy: &*legacy,
-            target: &*target,
-            comparer: &*comparer,
-            clock: &self.clock,
+            equipment: &equipment,
+            clock: &self.around.clock,
             epoch,
             glance: Duration::ZERO,
             inspections: &inspections,
+            beats: &beats,
         };
         if let Some(fact) = fact_before(action) {
-            self.journal.record(self.clock.now(), 1, fact).expect("the journal is writable");
+            self.around.journal.record(self.around.clock.now(), 1, fact).expect("the journal is writable");
         }
-        let before = self.crash.places_passed();
-        if let Err(fault) = act(eyes, &self.migration, action, paused).await {
+        let before = self.around.crash.places_passed();
+        if let Err(fault) = act(eyes, &self.around.migration, action, paused).await {
             panic!("{action} fails the first time: {fault}");
         }
-        let after = self.crash.places_passed();
-        self.crash.arm(after + (after - before) - 1);
-        let died = AssertUnwindSafe(act(eyes, &self.migration, action, paused)).catch_unwind().await;
-        self.crash.disarm();
+        let after = self.around.crash.places_passed();
+        self.around.crash.arm(after + (after - before) - 1);
+        let died = AssertUnwindSafe(act(eyes, &self.around.migration, action, paused)).catch_unwind().await;
+        self.around.crash.disarm();
         match died {
             Err(payload) => assert!(payload.is::<ControllerCrash>(), "{action} panics"),
             // A second time may be shorter: what was refused has written nothing to die after.
@@ -258,33 +240,18 @@ impl Stage {
     async fn rests(&self, authoritative: Side) {
         let mut controller = self.controller();
         for number in 0..6 {
-            let report = controller.pass(&self.wish()).await;
+            let report = controller.pass(&self.around.wish()).await;
             let changes: Vec<String> = report.deeds.iter().map(|deed| deed.action.to_string()).collect();
             let settling = number < 2;
             assert!(settling || changes.iter().all(|change| change.starts_with("compare")), "changed at rest: {changes:?}");
-            self.clock.sleep(Duration::from_secs(8 * 3600)).await;
+            self.around.clock.sleep(Duration::from_secs(8 * 3600)).await;
         }
-        let report = self.world().report(authoritative);
+        let report = self.around.world().report(authoritative);
         assert!(report.violations.is_empty(), "{:?}", report.violations);
         assert_eq!((report.payments.lost, report.payments.duplicated), (0, 0));
         assert!(report.payments.acknowledged > 0, "nobody paid, so nothing was proven");
+        assert!(report.hook_calls.values().any(|calls| *calls > 1), "no call came again under its key: {:?}", report.hook_calls);
     }
-}
-
-/// The SDK's futures, not optimised, are too large for a test's two megabytes of stack.
-const STACK_BYTES: usize = 64 << 20;
-
-fn in_virtual_time<T: Send + 'static>(play: impl FnOnce() -> T + Send + 'static) -> T {
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(play).expect("a thread");
-    match thread.join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-fn block_on<T>(play: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(play)
 }
 
 /// There, with a listener that somebody else left on the plain port and a task that is stopped by hand.
@@ -292,14 +259,14 @@ async fn there() -> Stage {
     let mut stage = Stage::set(1);
     stage.walk(Phase::Prepared).await;
     {
-        let now = stage.clock.now();
-        let mut world = stage.world();
+        let now = stage.around.clock.now();
+        let mut world = stage.around.world();
         let listener: Listener = world.elb.delete_by_hand(80, now).expect("the controller made it");
         let wrong = spoiled(listener);
         world.elb.put_by_hand(wrong, now);
     }
     stage.walk(Phase::RollbackArmed).await;
-    assert!(stage.world().dms.stop_by_hand(Direction::Forward, stage.clock.now()), "it runs");
+    assert!(stage.around.world().dms.stop_by_hand(Direction::Forward, stage.around.clock.now()), "it runs");
     stage.walk(Phase::CutOver).await;
     stage
 }
@@ -312,6 +279,41 @@ async fn to(phase: Phase, authoritative: Side) -> BTreeSet<&'static str> {
     stage.done_twice
 }
 
+/// To an abort, because the forward stream stands still behind the fence, and left alone.
+async fn to_an_abort() -> BTreeSet<&'static str> {
+    let mut stage = Stage::set(2);
+    stage.walk(Phase::RollbackArmed).await;
+    stage.around.migration.spec.phase = Phase::CutOver;
+    stage.walk_until(|_, status| status.rung == Rung::Fence).await;
+    let until = after(stage.around.clock.now(), Duration::from_secs(3600));
+    stage.around.world().dms.stall(Direction::Forward, until);
+    stage.walk_until(|plan, status| plan.is_idle() && status.rung == Rung::Aborted).await;
+    stage.rests(Side::Legacy).await;
+    stage.done_twice
+}
+
+/// There and back by force, because the reverse stream is lost for good, and left alone.
+async fn back_by_force() -> BTreeSet<&'static str> {
+    let mut stage = Stage::set(3);
+    stage.walk(Phase::CutOver).await;
+    {
+        let mut world = stage.around.world();
+        world.dms.cut_off(Direction::Reverse);
+        world.monitor.note_loss_accepted();
+    }
+    stage.around.migration.spec.rollback.forced = Some(Forced {
+        attempt: 1,
+        accept_loss_of: AcceptedLoss::EveryWriteThatLegacyLacks,
+        by: "ada".into(),
+        why: "the target refuses one payment in ten".into(),
+        until: None,
+        write_pause_budget: None,
+    });
+    stage.walk(Phase::RolledBack).await;
+    stage.rests(Side::Legacy).await;
+    stage.done_twice
+}
+
 /// Somebody answers plain HTTP themselves.
 fn spoiled(mut listener: Listener) -> Listener {
     let nothing = FixedResponse { status_code: "404".into(), content_type: None, message_body: None };
@@ -321,8 +323,10 @@ fn spoiled(mut listener: Listener) -> Listener {
 
 #[test]
 fn whatever_is_done_twice_and_dies_after_its_write_ends_as_if_done_once() {
-    let back = in_virtual_time(|| block_on(to(Phase::RolledBack, Side::Legacy)));
-    let on = in_virtual_time(|| block_on(to(Phase::Completed, Side::Target)));
-    let met: BTreeSet<&str> = back.union(&on).copied().collect();
+    let back = in_virtual_time(|| to(Phase::RolledBack, Side::Legacy));
+    let on = in_virtual_time(|| to(Phase::Completed, Side::Target));
+    let aborted = in_virtual_time(to_an_abort);
+    let forced = in_virtual_time(back_by_force);
+    let met: BTreeSet<&str> = back.union(&on).chain(&aborted).chain(&forced).copied().collect();
     assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
 }

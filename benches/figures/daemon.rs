@@ -9,6 +9,7 @@ use bascule::aws::Meter;
 use bascule::clock::Clock;
 use bascule::engine::cadence::Cadence;
 use bascule::engine::daemon::{Daemon, Options};
+use bascule::engine::source::Specs;
 use bascule::engine::surroundings::{Place, Surroundings};
 use bascule::http::Board;
 use bascule::sim::profile::FaultProfile;
@@ -50,7 +51,8 @@ pub fn save_to_first_request(count: usize, edits: usize) {
         let board = Arc::new(Board::new(clock.now()));
         let place = Place::Sandbox { seed: 1, profile: FaultProfile::calm() };
         let options = Options {
-            specs,
+            specs: Specs::Files(specs),
+            wake: Arc::default(),
             state: home.path().join("state"),
             poll: NEVER,
             cadence: Cadence { moving_first: NEVER, moving_longest: NEVER, settled: NEVER, ..Cadence::production() },

@@ -11,10 +11,11 @@ use bascule::names::Side;
 use bascule::parity::chunks::Range;
 use bascule::parity::fold::{Subject, fold};
 use bascule::parity::run::subject;
-use bascule::parity::server::Server;
+use bascule::parity::server::{Limits, Server};
 use bascule::parity::table::tables;
 use mysql_async::prelude::Queryable;
 
+use super::targets::say_beside;
 use super::{migration, say};
 
 const SPEC: &str = include_str!("../../tests/fixtures/two_servers.yaml");
@@ -23,6 +24,12 @@ const TABLE: &str = "CREATE TABLE payments.payments (id BIGINT UNSIGNED PRIMARY 
     customer_id VARCHAR(32) NOT NULL, amount DECIMAL(18,4) NOT NULL, currency CHAR(3) NOT NULL, \
     status ENUM('pending','paid','failed') NOT NULL, created_at DATETIME(6) NOT NULL, updated_at TIMESTAMP NOT NULL, \
     note VARCHAR(100) NULL) DEFAULT CHARSET=utf8mb4";
+
+/// Of the servers' own speed, at least this much.
+const OF_THE_SCAN: f64 = 0.8;
+
+/// Megabytes of memory, at any number of rows.
+const MEMORY: f64 = 100.0;
 
 /// Looks at a child's memory this often.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -45,6 +52,7 @@ pub fn parity(rows: u64, rounds: usize) {
         address: installed.address(),
         credentials: Installed::root(),
         ca_file: None,
+        limits: Limits::default(),
     };
     let servers = [server(Side::Legacy, &legacy), server(Side::Target, &target)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -77,10 +85,16 @@ pub fn parity(rows: u64, rounds: usize) {
     let million = rows as f64 / 1e6;
     say(&format!("both servers' own scan of {million} M rows, at once"), &rate(theirs));
     let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
-    say(&format!("bascule parity of the same {million} M rows"), &format!("{}, {:.0} % of that", rate(ours), ratio * 100.0));
-    say("its peak memory", &format!("{:.1} MB", peak as f64 / 1024.0));
-    rival("pt-table-checksum", &pt_table_checksum(&servers), rows, ours);
-    rival("reladiff", &reladiff(&servers), rows, ours);
+    say_beside(
+        &format!("bascule parity of the same {million} M rows"),
+        &format!("{}, {:.0} % of that", rate(ours), ratio * 100.0),
+        &format!("at least {:.0} %", OF_THE_SCAN * 100.0),
+        ratio >= OF_THE_SCAN,
+    );
+    let megabytes = peak as f64 / 1024.0;
+    say_beside("its peak memory", &format!("{megabytes:.1} MB"), &format!("under {MEMORY} MB"), megabytes < MEMORY);
+    rival("pt-table-checksum", &pt_table_checksum(&servers), rows, ours, 1.0);
+    rival("reladiff", &reladiff(&servers), rows, ours, 2.5);
 }
 
 async fn fill(server: &Server, rows: u64) {
@@ -100,7 +114,7 @@ async fn found(servers: &[Server; 2]) -> Subject {
     let mut both = Vec::new();
     for server in servers {
         let mut hand = server.open().await.expect("a connection");
-        both.extend(tables(hand.connection(), &schemas).await.expect("its tables").into_values());
+        both.extend(tables(&mut hand, &schemas).await.expect("its tables").into_values());
     }
     subject(&migration(SPEC), &both[0], &both[1]).expect("alike")
 }
@@ -169,8 +183,8 @@ fn how_to_install(name: &str) -> &'static str {
     }
 }
 
-/// Times another tool on the same rows, where it is installed.
-fn rival(name: &str, arguments: &[String], rows: u64, ours: Duration) {
+/// Times another tool on the same rows, where it is installed; `at_least` so many times as fast is promised.
+fn rival(name: &str, arguments: &[String], rows: u64, ours: Duration, at_least: f64) {
     let what = format!("{name} on the same rows");
     let began = Instant::now();
     let output = Command::new(name).args(arguments).stdin(Stdio::null()).output();
@@ -183,7 +197,9 @@ fn rival(name: &str, arguments: &[String], rows: u64, ours: Duration) {
         Ok(_) => {
             let time = began.elapsed();
             let rate = rows as f64 / time.as_secs_f64();
-            say(&what, &format!("{rate:.0} rows/s; bascule is {:.2} times as fast", time.as_secs_f64() / ours.as_secs_f64()));
+            let times = time.as_secs_f64() / ours.as_secs_f64();
+            let figure = format!("{rate:.0} rows/s; bascule is {times:.2} times as fast");
+            say_beside(&what, &figure, &format!("at least {at_least} times"), times >= at_least);
         }
     }
 }

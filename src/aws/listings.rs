@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_databasemigration::types::{Connection, ReplicationTask, TableStatistics};
+use aws_sdk_databasemigration::types::{Connection, Filter, ReplicationTask, TableStatistics};
 use aws_sdk_elasticloadbalancingv2::types::{Listener, TargetHealthDescription};
 use aws_sdk_rds::types::DbCluster;
 use aws_sdk_route53::types::{ResourceRecordSet, RrType};
 
-use super::classify::fault;
+use super::classify::{fault, unbuilt};
 use super::pages::every_page;
 use super::{Aws, Freshness, Service};
 use crate::fault::{Fault, Problem};
@@ -40,6 +40,24 @@ impl Aws {
             Ok((answer.replication_tasks.unwrap_or_default(), marker_of(answer.marker)))
         };
         empty_if_not_found(every_page(attempted, page).await)
+    }
+
+    /// One task with its settings and table mappings, which no call of this program ever changes: so none makes an answer stale.
+    pub async fn task_papers(&self, task: &TaskArn, freshness: Freshness) -> Result<Option<ReplicationTask>, Fault> {
+        self.reads.papers.lasting(&self.reads, task, freshness, || self.one_task(task)).await.map(|found| Option::clone(&found))
+    }
+
+    async fn one_task(&self, task: &TaskArn) -> Result<Option<ReplicationTask>, Fault> {
+        let attempted = format!("DescribeReplicationTasks {task}");
+        let filter = Filter::builder().name("replication-task-arn").values(task.as_str()).build();
+        let filter = filter.map_err(|error| unbuilt(attempted.as_str(), &error))?;
+        let call = self.dms.describe_replication_tasks().filters(filter).max_records(PAGE);
+        let page = |marker| async {
+            let answer = call.clone().set_marker(marker).send().await.map_err(|error| fault(attempted.as_str(), &error))?;
+            Ok((answer.replication_tasks.unwrap_or_default(), marker_of(answer.marker)))
+        };
+        let found = empty_if_not_found(every_page(&attempted, page).await)?;
+        Ok(found.into_iter().find(|found| found.replication_task_arn() == Some(task.as_str())))
     }
 
     /// The statistics of one task's tables; `None` while DMS has none.

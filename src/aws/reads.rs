@@ -69,6 +69,7 @@ pub struct Reads {
     /// The ticket of the last change made to each service.
     changed: [AtomicU64; 4],
     pub(super) tasks: Shelf<(), Vec<ReplicationTask>>,
+    pub(super) papers: Shelf<TaskArn, Option<ReplicationTask>>,
     pub(super) tables: Shelf<TaskArn, Vec<TableStatistics>>,
     pub(super) connections: Shelf<(), Vec<Connection>>,
     pub(super) clusters: Shelf<(), Vec<DbCluster>>,
@@ -89,6 +90,7 @@ impl Reads {
             tickets: AtomicU64::new(0),
             changed: [const { AtomicU64::new(0) }; 4],
             tasks: Shelf::default(),
+            papers: Shelf::default(),
             tables: Shelf::default(),
             connections: Shelf::default(),
             clusters: Shelf::default(),
@@ -218,13 +220,42 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     where
         F: Future<Output = Result<V, Fault>>,
     {
+        self.read_since(reads, || reads.changed(service), key, freshness, fetch).await
+    }
+
+    /// The answer to a query that no change of ours makes stale.
+    pub(super) async fn lasting<F>(
+        &self,
+        reads: &Reads,
+        key: &K,
+        freshness: Freshness,
+        fetch: impl Fn() -> F,
+    ) -> Result<Arc<V>, Fault>
+    where
+        F: Future<Output = Result<V, Fault>>,
+    {
+        self.read_since(reads, || Ticket(0), key, freshness, fetch).await.map(|pair| pair.latest)
+    }
+
+    /// The answer to one query, if it was asked after `changed`.
+    async fn read_since<F>(
+        &self,
+        reads: &Reads,
+        changed: impl Fn() -> Ticket,
+        key: &K,
+        freshness: Freshness,
+        fetch: impl Fn() -> F,
+    ) -> Result<Pair<V>, Fault>
+    where
+        F: Future<Output = Result<V, Fault>>,
+    {
         let asked = match freshness {
             Freshness::After(ticket) => ticket,
             Freshness::Now | Freshness::UpTo(_) => reads.ticket(),
         };
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
-        if let Some(pair) = slot.usable(asked, freshness, reads.changed(service), reads.clock.now()) {
+        if let Some(pair) = slot.usable(asked, freshness, changed(), reads.clock.now()) {
             return Ok(pair);
         }
         if let Some((ticket, fault)) = &slot.failure
@@ -238,7 +269,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
                 slot.failure = None;
                 let answer = Answer { ticket, began, value: Arc::new(value) };
                 slot.before = slot.latest.replace(answer.clone());
-                Ok(slot.pair(&answer, reads.changed(service)))
+                Ok(slot.pair(&answer, changed()))
             }
             Err(fault) => {
                 slot.failure = Some((ticket, fault.clone()));

@@ -11,6 +11,12 @@ pub fn failed(why: &str) -> u8 {
 /// `EX_USAGE` of sysexits(3): no plan and no verdict has it, so that a script can tell a mistyped option from an answer.
 const USAGE: u8 = 64;
 
+/// Prints what is wrong with the command line as a whole, which its parser cannot see, and answers the code of wrong usage.
+pub fn misused(why: &str) -> u8 {
+    eprintln!("error: {why}");
+    USAGE
+}
+
 /// Prints what the parser of the command line says, a refusal or the help that was asked for, and answers its code.
 pub fn said_by_parser(said: &clap::Error) -> u8 {
     // A closed terminal is nobody to tell.

@@ -1,21 +1,38 @@
 //! The command line: one file a verb. Data goes to stdout, messages to stderr, and every exit code is documented.
 
+pub mod approve;
+pub mod check;
 pub mod client;
+pub mod completions;
+mod diff;
+pub mod events;
+pub mod evidence;
 pub mod exit;
+pub mod explain;
+mod file;
+pub mod iam_policy;
+pub mod live;
 pub mod parity;
 pub mod plan;
+pub mod promote;
+mod proposal;
 pub mod quarantine;
 pub mod rehearse;
+mod rewrite;
 pub mod run;
+pub mod runbook;
 pub mod schema;
+mod screen;
 pub mod simulate;
 pub mod status;
+pub mod token;
 pub mod validate;
+pub mod wait;
 
 use std::io::IsTerminal;
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::spec::Migration;
@@ -45,12 +62,23 @@ enum Verb {
     Rehearse(rehearse::RehearseArgs),
     Run(run::RunArgs),
     Plan(plan::PlanArgs),
+    Promote(promote::PromoteArgs),
+    Approve(approve::ApproveArgs),
+    Check(check::CheckArgs),
     Parity(parity::ParityArgs),
     Quarantine(quarantine::QuarantineArgs),
     Status(status::StatusArgs),
+    Evidence(evidence::EvidenceArgs),
+    Runbook(runbook::RunbookArgs),
+    IamPolicy(iam_policy::IamPolicyArgs),
+    Wait(wait::WaitArgs),
+    Events(events::EventsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Simulate(simulate::SimulateArgs),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
 }
 
 /// Parses, runs, and answers the exit code.
@@ -64,12 +92,23 @@ pub fn main() -> u8 {
         Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Plan(args) => plan::run(&args),
+        Verb::Promote(args) => promote::run(&args),
+        Verb::Approve(args) => approve::run(&args),
+        Verb::Check(args) => check::run(&args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Quarantine(args) => quarantine::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Evidence(args) => evidence::run(&args),
+        Verb::Runbook(args) => runbook::run(&args),
+        Verb::IamPolicy(args) => iam_policy::run(&args),
+        Verb::Wait(args) => wait::run(&args),
+        Verb::Events(args) => events::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Completions(args) => completions::completions(&args, Cli::command()),
+        Verb::Man(args) => completions::man(&args, Cli::command()),
     }
 }
 
@@ -115,16 +154,16 @@ async fn shutdown() {
 
 /// Reads a spec, or prints everything that is wrong with it.
 fn read_spec(path: &Path) -> Result<Migration, u8> {
-    let bytes = std::fs::read(path).map_err(|error| exit::failed(&format!("{} cannot be read: {error}", path.display())))?;
+    let bytes = file::read(path).map_err(|error| exit::failed(&format!("{} cannot be read: {error}", path.display())))?;
     match load(&path.display().to_string(), &bytes) {
         Ok(loaded) => {
             if loaded.warnings.warnings() > 0 {
-                eprint!("{}", loaded.warnings);
+                eprintln!("{}", loaded.warnings);
             }
             Ok(loaded.migration.into_inner())
         }
         Err(report) => {
-            eprint!("{report}");
+            eprintln!("{report}");
             Err(1)
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Output, exit, read_spec};
+use super::{Output, exit, file, read_spec};
 use crate::lab::report::LabReport;
 use crate::rehearsal::campaign::{Campaign, campaign};
 use crate::rehearsal::operator::Scenario;
@@ -90,6 +90,9 @@ pub fn run(args: &RehearseArgs) -> u8 {
         Ok(profile) => profile,
         Err(why) => return exit::failed(&why),
     };
+    if args.scenario == Scenario::Forced && args.databases == Databases::Mariadb {
+        return exit::failed("--scenario forced is rehearsed on simulated rows only: leave --databases out");
+    }
     let request = Request::new(args.scenario, &args.faults, profile, args.seed);
     match &args.seeds {
         Some(seeds) => many(&migration, &request, seeds.0.clone(), args),
@@ -103,10 +106,10 @@ fn profile(name: &str) -> Result<FaultProfile, String> {
         "rough" => Ok(FaultProfile::rough()),
         "storm" => Ok(FaultProfile::storm()),
         path => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
+            let bytes = file::read(Path::new(path)).map_err(|error| {
                 format!("--faults {path}: neither calm, rough nor storm, nor a file that can be read ({error})")
             })?;
-            serde_json::from_str(&text).map_err(|error| format!("--faults {path}: not a fault profile in JSON: {error}"))
+            serde_json::from_slice(&bytes).map_err(|error| format!("--faults {path}: not a fault profile in JSON: {error}"))
         }
     }
 }
@@ -180,14 +183,7 @@ fn closing(rehearsed: &Rehearsed, picture: Option<&Path>) -> String {
     for attempt in &verdict.attempts {
         say("attempt", format!("{}: {}", attempt.attempt, attempt.end));
     }
-    let payments = &verdict.payments;
-    say(
-        "payments",
-        format!(
-            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
-            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
-        ),
-    );
+    say("payments", verdict.payments.to_string());
     say("write pause", seconds(verdict.write_pause_seconds));
     if verdict.rollback_write_pause_seconds.is_some() {
         say("write pause, way back", seconds(verdict.rollback_write_pause_seconds));
@@ -263,8 +259,9 @@ fn tell_of_the_lab(lab: &LabReport, say: &mut impl FnMut(&str, String)) {
                 );
             }
         }
-        None => say("rows", format!("{} payments or entries of the other side are missing or different", lab.left_behind)),
+        None => say("rows", "never held against each other: there was no moment in which both sides stood still".to_owned()),
     }
+    say("left behind", format!("{} rows of the other side, {} accounts out of balance", lab.left_behind, lab.unbalanced));
     say("real time", spoken(Duration::from_secs(lab.real_seconds)));
 }
 
@@ -330,14 +327,7 @@ fn campaign_text(summary: &Campaign) -> String {
     let mut say = |label: &str, value: String| text.push_str(&format!("{label:<22}{value}\n"));
     say("rehearsals", format!("{} of {} · {:?} · faults {}", summary.runs, summary.migration, summary.scenario, summary.faults));
     say("outcomes", counted(&summary.outcomes));
-    let payments = &summary.payments;
-    say(
-        "payments",
-        format!(
-            "{} acknowledged, {} refused and tried again, {} lost, {} duplicated",
-            payments.acknowledged, payments.refused, payments.lost, payments.duplicated
-        ),
-    );
+    say("payments", summary.payments.to_string());
     for (label, worst) in
         [("worst write pause", summary.worst_write_pause), ("worst, way back", summary.worst_rollback_write_pause)]
     {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::evidence::Record;
 use crate::migration::plan::Plan;
+use crate::migration::proposal::Proposal;
 use crate::migration::status::MigrationStatus;
 use crate::parity::quarantine::Manifest;
 use crate::parity::report::Report;
@@ -44,11 +46,13 @@ pub fn documents() -> Vec<(&'static str, serde_json::Value)> {
         ("migration.schema.json", migration().clone()),
         ("status.schema.json", of::<MigrationStatus>()),
         ("plan.schema.json", of::<Plan>()),
+        ("proposal.schema.json", of::<Proposal>()),
         ("fault-profile.schema.json", of::<FaultProfile>()),
         ("rehearsal.schema.json", of::<Verdict>()),
         ("campaign.schema.json", of::<Campaign>()),
         ("parity.schema.json", of::<Report>()),
         ("quarantine.schema.json", of::<Manifest>()),
+        ("evidence.schema.json", of::<Record>()),
     ]
 }
 

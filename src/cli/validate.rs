@@ -1,15 +1,15 @@
 //! `bascule validate`: everything that is wrong with a file, before anything acts on it.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
-use super::Output;
+use super::{Output, file};
 use crate::spec::finding::Colour;
-use crate::spec::load::{LARGEST_BYTES, Report, load};
+use crate::spec::load::{Report, load};
 
 /// Check migration files and report every mistake at once, with its line and column.
 ///
@@ -89,16 +89,9 @@ fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A file's bytes, and no more of them than it takes to see that it is too large.
+/// The beginning of a file or of standard input.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let limit = LARGEST_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
-    } else {
-        File::open(file)?.take(limit).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
+    if file == Path::new("-") { file::beginning(io::stdin().lock()) } else { file::read(file) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! One room for each kind of resource: its words and its pure `plan(wish, sighting)` in `mod.rs`, and beside it the file
-//! that talks to AWS or to the database.
+//! that talks to AWS, to the database or to the operator's own systems.
 
 pub mod binlog;
 pub mod dns;
 pub mod fence;
+pub mod hooks;
 pub mod redirect;
 pub mod replication;
 

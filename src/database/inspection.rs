@@ -1,5 +1,5 @@
 //! What must be known of a database before anything is fenced there: who could write round the fence, which privileges the
-//! controller lacks, and which numbers each side has given to its rows.
+//! controller lacks, whether the canaries' logins are right, and which numbers each side has given to its rows.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::receipt::Knock;
 use crate::names::{Account, TableName};
 
 /// Facts that change only by somebody's hand, read now and then, and anew when a gate waits for them.
@@ -19,6 +20,9 @@ pub struct Inspection {
     pub missing_privileges: Vec<String>,
     /// Every way to write round the fence.
     pub bypasses: Vec<Bypass>,
+    /// Every declared canary at each of its endpoints, by its login alone. While its account is open it is let in; while it is
+    /// locked, only the lock may refuse it, which is asked about after the password.
+    pub canaries: Vec<Knock>,
 }
 
 /// One way to write round the fence, which shuts out the declared accounts and nobody else.
@@ -123,11 +127,61 @@ impl fmt::Display for Bypass {
     }
 }
 
-/// The numbers that one side gives to its rows: every table with an AUTO_INCREMENT column.
+/// The numbers that one side gives to its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdSpace {
-    /// By table.
+    /// Which numbers it gives at all.
+    pub stride: Stride,
+    /// Every table with an AUTO_INCREMENT column.
     pub counters: BTreeMap<TableName, Counter>,
+}
+
+/// How far apart a server's numbers are, and where they begin: it gives `offset`, `offset + increment`, and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stride {
+    /// `@@auto_increment_increment`, at least 1.
+    pub increment: u64,
+    /// `@@auto_increment_offset`
+    pub offset: u64,
+}
+
+impl Default for Stride {
+    /// What a server does that nobody told otherwise: every number from 1 on.
+    fn default() -> Self {
+        Self { increment: 1, offset: 1 }
+    }
+}
+
+impl Stride {
+    /// The first number from `number` on that this server would give; `None` where there is none.
+    pub fn at_or_after(self, number: u64) -> Option<u64> {
+        number.checked_add(self.gap_behind(number))
+    }
+
+    const fn gap_behind(self, number: u64) -> u64 {
+        let increment = if self.increment == 0 { 1 } else { self.increment };
+        let (wanted, found) = (self.offset % increment, number % increment);
+        if wanted >= found { wanted - found } else { increment - found + wanted }
+    }
+
+    /// Whether both servers could give the same number.
+    pub const fn meets(self, other: Self) -> bool {
+        let common = greatest_common_divisor(self.increment, other.increment);
+        common == 0 || self.offset % common == other.offset % common
+    }
+}
+
+const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+impl fmt::Display for Stride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "auto_increment_increment {}, auto_increment_offset {}", self.increment, self.offset)
+    }
 }
 
 /// One AUTO_INCREMENT column.
@@ -156,4 +210,31 @@ pub struct IdFloor {
     pub table: TableName,
     /// `AUTO_INCREMENT`
     pub next: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Stride = Stride { increment: 1, offset: 1 };
+    const ODD: Stride = Stride { increment: 2, offset: 1 };
+    const EVEN: Stride = Stride { increment: 2, offset: 2 };
+
+    #[test]
+    fn the_next_number_is_one_that_the_server_would_give() {
+        assert_eq!([100, 101].map(|number| EVERY.at_or_after(number)), [Some(100), Some(101)]);
+        assert_eq!([100, 101].map(|number| ODD.at_or_after(number)), [Some(101), Some(101)]);
+        assert_eq!([100, 101].map(|number| EVEN.at_or_after(number)), [Some(100), Some(102)]);
+        let tens = Stride { increment: 10, offset: 3 };
+        assert_eq!([1, 3, 4, 13].map(|number| tens.at_or_after(number)), [Some(3), Some(3), Some(13), Some(13)]);
+        assert_eq!(EVEN.at_or_after(u64::MAX), None, "the last number of all is odd");
+    }
+
+    #[test]
+    fn two_servers_meet_unless_their_numbers_are_apart_for_ever() {
+        assert!(EVERY.meets(EVERY) && EVERY.meets(ODD) && ODD.meets(EVERY));
+        assert!(!ODD.meets(EVEN));
+        assert!(ODD.meets(Stride { increment: 3, offset: 2 }), "5 is odd, and so is 11");
+        assert!(!ODD.meets(Stride { increment: 4, offset: 2 }));
+    }
 }

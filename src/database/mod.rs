@@ -5,7 +5,9 @@
 //! database compares with the one in its own marker schema in the same transaction: a stale controller is refused there.
 
 mod inspection;
+mod migrations;
 pub mod receipt;
+pub mod structure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,13 +21,22 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::names::{Account, MarkerId, Side, TableName};
 
-pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender};
+pub use inspection::{Bypass, Counter, IdFloor, IdSpace, Inspection, Lender, Stride};
+pub use migrations::{Framework, MigrationsTable};
 pub use receipt::Receipt;
+pub use structure::Structure;
 
 /// Which incarnation of the controller is acting; each start of the process takes the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Whether a controller took it: 0 is nobody's, and whoever has it only observes.
+    pub const fn is_taken(self) -> bool {
+        self.0 > 0
+    }
+}
 
 /// A place in a server's binary log. Ordered by file, then by offset; files of one server sort by their number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -43,15 +54,46 @@ impl fmt::Display for BinlogPosition {
     }
 }
 
+/// Whether an account is locked (`ACCOUNT LOCK`), and by whom: a fence opens what it closed, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AccountLock {
+    /// A new connection is let in.
+    Open,
+    /// A new connection is refused until this fence opens.
+    ByFence,
+    /// A new connection is refused, and was so before this fence closed: opening it changes nothing.
+    BySomebodyElse,
+}
+
+impl AccountLock {
+    /// Whether a new connection is refused.
+    pub const fn is_shut(self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
 /// What one account may do at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountView {
     /// The account.
     pub account: Account,
-    /// Whether a new connection is refused (`ACCOUNT LOCK`).
-    pub locked: bool,
+    /// Whether a new connection is refused.
+    pub lock: AccountLock,
+    /// Host rows of its user that are locked, and not by this fence: they stay so.
+    pub foreign_locks: Vec<Account>,
     /// Connections it still holds. A lock alone leaves these writing for ever.
     pub connections: u32,
+}
+
+/// In which form transactions stand in the binary log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LogForm {
+    /// Event by event, which every reader understands.
+    Plain,
+    /// Compressed (`@@binlog_transaction_compression`, MariaDB's `@@log_bin_compress`), which DMS cannot read.
+    Compressed,
 }
 
 /// The binary log settings *in effect*, read by SQL on the writer; a parameter group only says what is wished.
@@ -66,6 +108,8 @@ pub struct BinlogView {
     pub row_image: String,
     /// `@@binlog_checksum`
     pub checksum: String,
+    /// Whether what is written from now on is compressed.
+    pub form: LogForm,
     /// Hours that binary logs are kept; `None` is Aurora's lazy purge, which promises nothing.
     pub retention_hours: Option<u32>,
     /// The oldest position still on the server; `None` where no binary log is written.
@@ -126,6 +170,17 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Reads which numbers the tables of the declared schemas have given to their rows. Reads only.
     fn id_space(&self) -> Answer<'_, IdSpace>;
 
+    /// Reads the structure of the declared schemas, in one round trip. Reads only.
+    ///
+    /// What the controller's account may not see would seem not to be there: then it is denied, and nothing is answered.
+    fn structure(&self) -> Answer<'_, Structure>;
+
+    /// Reads which of the application's own migrations were run here. Reads only.
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>>;
+
+    /// The one number that a query answers, in a session that cannot write. What is no single SELECT is refused by the server.
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64>;
+
     /// Raises the next number of each table to its floor. A counter that is higher already is left alone.
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()>;
 
@@ -139,7 +194,7 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Returning `Ok` is not the proof; the next [`look`](Self::look) is.
     fn close_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
 
-    /// Unlocks `accounts`.
+    /// Unlocks those of `accounts` that [`close_fence`](Self::close_fence) had locked. Whom somebody else had locked stays so.
     fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()>;
 
     /// Writes a marker row; a marker that is there already is success.

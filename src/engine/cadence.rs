@@ -108,9 +108,8 @@ impl Cadence {
 const fn asks_aws(action: &Action) -> bool {
     match action {
         Action::Replication(_) | Action::Binlog(_) | Action::Redirect(_) | Action::Dns(_) => true,
-        Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables | Action::Record(_) => {
-            false
-        }
+        Action::Fence(_) | Action::WriteMarker { .. } | Action::RaiseIds { .. } | Action::CompareTables => false,
+        Action::ExportRows { .. } | Action::Hook(_) | Action::Record(_) => false,
     }
 }
 

@@ -1,22 +1,23 @@
 //! The daemon: specs come in from the source, each migration gets its keeper, a bad spec changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::cadence::Cadence;
 use super::keeper::{Keeper, resumed};
 use super::reconcile::Wish;
-use super::source::{Content, Source, SpecEvent};
+use super::source::{Content, Feed, News, SpecEvent, Specs};
 use super::surroundings::Surroundings;
 use crate::clock::Clock;
 use crate::http::Board;
 use crate::journal::{Journal, JournalError, sha256};
+use crate::migration::source::{Commit, SourceReport, SourceTrouble};
 use crate::names::MigrationName;
 use crate::spec::Migration;
 use crate::spec::change::{check_change, identity_digest};
@@ -29,12 +30,14 @@ const RESTART: Duration = Duration::from_secs(1);
 /// What the daemon is told.
 #[derive(Debug)]
 pub struct Options {
-    /// A spec file, or a directory of them.
-    pub specs: PathBuf,
+    /// Where specs come from.
+    pub specs: Specs,
     /// Journals and the process's lock.
     pub state: PathBuf,
     /// How often specs are read again, whatever a watch says.
     pub poll: Duration,
+    /// Has them read again at once.
+    pub wake: Arc<Notify>,
     /// How often migrations are looked at.
     pub cadence: Cadence,
     /// What surrounds them.
@@ -71,6 +74,14 @@ struct Kept {
     keeper: Keeper,
 }
 
+/// What an earlier process left behind.
+struct Recovered {
+    journal: Journal,
+    migration: Migration,
+    /// Where its spec was read.
+    source: String,
+}
+
 /// The running daemon.
 pub struct Daemon {
     options: Options,
@@ -78,6 +89,12 @@ pub struct Daemon {
     kept: BTreeMap<MigrationName, Kept>,
     keepers: JoinSet<()>,
     by_task: BTreeMap<tokio::task::Id, MigrationName>,
+    /// Files that a branch no longer has.
+    gone: BTreeSet<PathBuf>,
+    /// The newest commit of the branch that was taken.
+    head: Option<Commit>,
+    /// Why the branch is not followed now.
+    trouble: Option<SourceTrouble>,
     stop: watch::Sender<bool>,
     /// Held as long as the process lives.
     _lock: File,
@@ -96,23 +113,36 @@ impl Daemon {
             Err(TryLockError::Error(source)) => return Err(DaemonError::State { path, source }),
         }
         // Journals remember specs by where they were read, which must not depend on where the process was started.
-        options.specs = std::path::absolute(&options.specs).unwrap_or(options.specs);
+        if let Specs::Files(path) = &mut options.specs
+            && let Ok(absolute) = std::path::absolute(&*path)
+        {
+            *path = absolute;
+        }
         let (stop, _) = watch::channel(false);
-        Ok(Self { options, board, kept: BTreeMap::new(), keepers: JoinSet::new(), by_task: BTreeMap::new(), stop, _lock: lock })
+        Ok(Self {
+            options,
+            board,
+            kept: BTreeMap::new(),
+            keepers: JoinSet::new(),
+            by_task: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            head: None,
+            trouble: None,
+            stop,
+            _lock: lock,
+        })
     }
 
     /// Runs until `shutdown`, then lets every keeper finish its step.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let parses = |bytes: &[u8]| load("", bytes).is_ok();
-        let mut source = Source::new(self.options.specs.clone(), self.options.poll, Clock::system(), parses);
+        let Options { specs, state, poll, wake, .. } = &self.options;
+        let mut feed = Feed::new(specs, state, *poll, wake.clone());
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                events = source.changed() => {
-                    for event in events {
-                        self.take(event);
-                    }
+                news = feed.changed() => {
+                    self.hear(news);
                     self.board.set_ready(!self.kept.is_empty());
                 }
                 Some(ended) = self.keepers.join_next_with_id() => self.mend(ended),
@@ -123,9 +153,50 @@ impl Daemon {
         while self.keepers.join_next().await.is_some() {}
     }
 
+    /// What a look at the source brought: each file for itself, and what concerns them all.
+    fn hear(&mut self, News { files, head, trouble }: News) {
+        self.head = head;
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| Some(*trouble) != self.trouble.as_ref()) {
+            tracing::error!("{}; the last good spec holds", trouble.why());
+            // A server that is away is no fault of a spec.
+            if matches!(trouble, SourceTrouble::Refused(_)) {
+                self.board.metrics().spec_refused();
+            }
+        }
+        self.trouble = trouble;
+        for event in files {
+            self.take(event);
+        }
+        // Once something of the branch is known, what it does not have was taken out of it, and an outage brings nothing back.
+        if self.trouble.is_some() && self.head.is_none() {
+            self.recover_all();
+        }
+        for kept in self.kept.values() {
+            let source = self.report(&kept.path, &kept.keeper.journal);
+            kept.wish.send_if_modified(|wish| {
+                let is_new = wish.source != source;
+                wish.source = source;
+                is_new
+            });
+        }
+    }
+
+    /// What is published of where a spec came from.
+    fn report(&self, path: &Path, journal: &Journal) -> Option<SourceReport> {
+        match &self.options.specs {
+            Specs::Files(_) => None,
+            Specs::Git(specs) => Some(specs.report(path, journal.commit_in_force(), self.head.as_ref(), self.trouble.clone())),
+        }
+    }
+
     /// A file changed: a good one is put into force, a bad one is told and changes nothing.
     fn take(&mut self, SpecEvent { path, content }: SpecEvent) {
         let source = path.display().to_string();
+        if content == Content::Gone {
+            self.gone.insert(path.clone());
+        } else {
+            self.gone.remove(&path);
+        }
         let bytes = match content {
             Content::Present { bytes, .. } => bytes,
             Content::Gone => return self.refuse(&path, "", format!("{source} is gone; the last good spec holds")),
@@ -173,7 +244,7 @@ impl Daemon {
         let migration: &Migration = &loaded.migration;
         let (name, digest) = (migration.name(), sha256(text.as_bytes()));
         let is_new = !self.journal_path(name).exists();
-        let earlier = if is_new { self.recover(path).map(|(_, migration)| migration) } else { None };
+        let earlier = if is_new { self.recover(path).map(|found| found.migration) } else { None };
         if let Some(before) = earlier
             && let Some(why) = first_error(loaded, check_change(&before, migration, false))
         {
@@ -208,9 +279,11 @@ impl Daemon {
 
     fn put_into_force(&self, name: &MigrationName, path: &Path, migration: &Migration, text: &str) {
         let Some(kept) = self.kept.get(name) else { return };
-        match kept.keeper.journal.accept_spec(kept.keeper.clock.now(), &path.display().to_string(), text) {
+        let (journal, now) = (&kept.keeper.journal, kept.keeper.clock.now());
+        match journal.accept_spec_of(self.head.as_ref(), now, &path.display().to_string(), text) {
             Ok(generation) => {
-                kept.wish.send_replace(Wish { migration: Arc::new(migration.clone()), generation, refused: None });
+                let (migration, source) = (Arc::new(migration.clone()), self.report(path, journal));
+                kept.wish.send_replace(Wish { migration, generation, source, refused: None });
             }
             Err(error) => kept.wish.send_modify(|wish| wish.refused = Some(error.to_string())),
         }
@@ -228,9 +301,11 @@ impl Daemon {
             cadence: self.options.cadence,
             board: self.board.clone(),
         };
-        let accepted = text.map(|text| journal.accept_spec(clock.now(), &path.display().to_string(), text));
+        let accepted =
+            text.map(|text| journal.accept_spec_of(self.head.as_ref(), clock.now(), &path.display().to_string(), text));
         let refused = accepted.and_then(Result::err).map(|error| error.to_string());
-        let wish = Wish { migration: Arc::new(migration), generation: journal.generation().max(1), refused };
+        let source = self.report(path, &journal);
+        let wish = Wish { migration: Arc::new(migration), generation: journal.generation().max(1), source, refused };
         self.board.attach(&name, journal);
         self.kept.insert(name, Kept { path: path.to_owned(), wish: watch::Sender::new(wish), keeper });
     }
@@ -263,8 +338,8 @@ impl Daemon {
         tracing::error!(file = %path.display(), "{why}");
         self.board.metrics().spec_refused();
         let recovered = if self.kept_from(path).is_none() { self.recover(path) } else { None };
-        let name = recovered.as_ref().map(|(_, migration)| migration.name().clone());
-        if let Some((journal, migration)) = recovered {
+        let name = recovered.as_ref().map(|found| found.migration.name().clone());
+        if let Some(Recovered { journal, migration, .. }) = recovered {
             self.begin(path, migration, journal, None);
         }
         if let Some(kept) = self.kept_from(path) {
@@ -284,8 +359,15 @@ impl Daemon {
 
     /// Whether another file that still exists declares this migration.
     fn other_file_of(&self, name: &MigrationName, path: &Path) -> Option<String> {
-        let other = self.kept.get(name).map(|kept| &kept.path).filter(|other| *other != path && other.exists())?;
+        let other = self.kept.get(name).map(|kept| &kept.path).filter(|other| *other != path && self.is_there(other))?;
         Some(format!("{} declares {name} already, and stays in force", other.display()))
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        match &self.options.specs {
+            Specs::Files(_) => path.exists(),
+            Specs::Git(_) => !self.gone.contains(path),
+        }
     }
 
     fn journal_path(&self, name: &MigrationName) -> PathBuf {
@@ -297,8 +379,23 @@ impl Daemon {
     }
 
     /// The last good spec that an earlier process read at `path`.
-    fn recover(&self, path: &Path) -> Option<(Journal, Migration)> {
-        let source = path.display().to_string();
+    fn recover(&self, path: &Path) -> Option<Recovered> {
+        let wanted = path.display().to_string();
+        self.recover_where(|source| source == wanted)
+    }
+
+    /// Whatever an earlier process kept of a branch that cannot be read now is kept on.
+    fn recover_all(&mut self) {
+        let Specs::Git(specs) = &self.options.specs else { return };
+        let specs = specs.clone();
+        while let Some(found) = self.recover_where(|source| specs.has(source)) {
+            let name = found.migration.name().clone();
+            self.begin(Path::new(&found.source), found.migration, found.journal, None);
+            self.spawn(&name, Duration::ZERO);
+        }
+    }
+
+    fn recover_where(&self, is_wanted: impl Fn(&str) -> bool) -> Option<Recovered> {
         let mut files: Vec<PathBuf> =
             fs::read_dir(&self.options.state).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
@@ -308,9 +405,9 @@ impl Daemon {
                 return None;
             }
             let journal = self.open_journal(&name).ok()?;
-            let is_from_here = journal.last_good_spec().ok()??.source == source;
+            let source = journal.last_good_spec().ok()??.source;
             let migration = last_good(&journal)?;
-            is_from_here.then_some((journal, migration))
+            is_wanted(&source).then_some(Recovered { journal, migration, source })
         })
     }
 }

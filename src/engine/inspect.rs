@@ -53,6 +53,7 @@ fn age(migration: &Migration, facts: &Facts, glance: Duration) -> Age {
         Rung::Preflight if !facts.reached.contains_key(&wished) => Age::Fresh,
         Rung::RollbackArmed if matches!(wished, Phase::CutOver | Phase::Completed) => Age::Fresh,
         Rung::Flip | Rung::Observing if wished == Phase::RolledBack => Age::Fresh,
+        Rung::ForcedStop => Age::Fresh,
         Rung::Open | Rung::Flip => Age::Whatever,
         _ if facts.writes_are_paused() => Age::Whatever,
         _ => Age::UpTo(glance),
@@ -62,14 +63,16 @@ fn age(migration: &Migration, facts: &Facts, glance: Duration) -> Age {
 /// The numbers are final once both sides are closed, and the side that opens must be seen above the other in a look made since.
 /// A look on one rung may serve the decision on the next.
 const fn numbers_matter_now(rung: Rung) -> bool {
-    matches!(rung, Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip)
+    matches!(rung, Rung::Drain | Rung::Arm | Rung::RollbackFence | Rung::RollbackFlip | Rung::ForcedFence | Rung::ForcedExport)
 }
 
 /// Inspects both sides, as far as their last answers are too old.
 pub async fn inspect(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> (BothSides<Inspection>, BothSides<IdSpace>) {
     let age = age(migration, facts, eyes.glance);
-    let (legacy, target) =
-        tokio::join!(one_side(eyes, eyes.legacy, age, facts.rung), one_side(eyes, eyes.target, age, facts.rung));
+    let (legacy, target) = tokio::join!(
+        one_side(eyes, &*eyes.equipment.legacy, age, facts.rung),
+        one_side(eyes, &*eyes.equipment.target, age, facts.rung)
+    );
     (BothSides { legacy: legacy.0, target: target.0 }, BothSides { legacy: legacy.1, target: target.1 })
 }
 

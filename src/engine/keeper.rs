@@ -62,7 +62,7 @@ impl Keeper {
             let report = self.pass(&mut controller, &wish).await;
             tokio::select! {
                 () = self.clock.sleep(report.pause) => {}
-                () = controller.reconciler.comparer.ending() => {}
+                () = controller.reconciler.woken() => {}
                 changed = wishes.changed() => if changed.is_err() { return },
                 _ = stop.changed() => {}
             }
@@ -71,9 +71,8 @@ impl Keeper {
 
     async fn start(&self, migration: &Migration) -> Controller {
         let equipment = self.surroundings.equip(migration, &self.clock).await;
-        let Equipment { aws, legacy, target, comparer, .. } = equipment.clone();
         let (journal, clock) = (self.journal.clone(), self.clock.clone());
-        let reconciler = Reconciler::start(aws, legacy, target, comparer, journal, clock, self.cadence);
+        let reconciler = Reconciler::start(equipment.clone(), journal, clock, self.cadence);
         Controller { identity: identity_digest(migration), equipment, reconciler }
     }
 

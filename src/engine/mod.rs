@@ -1,6 +1,7 @@
 //! One pass, when to pass, and where specs come from.
 
 pub mod act;
+pub mod beats;
 pub mod cadence;
 pub mod daemon;
 pub mod inspect;

@@ -6,20 +6,21 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
+use super::beats::{Beats, beat};
 use super::inspect::{Inspections, inspect};
-use crate::aws::{Aws, Freshness};
+use super::surroundings::Equipment;
+use crate::aws::Freshness;
+use crate::checks::checker::Round;
 use crate::clock::Clock;
 use crate::controllers::binlog::{self, BinlogSighting, BinlogWish};
-use crate::controllers::dns::{self, DnsSighting};
+use crate::controllers::dns::{self, DnsSighting, DnsWish};
 use crate::controllers::redirect::{self, RedirectSighting};
 use crate::controllers::replication::{self, ReplicationSighting};
-use crate::database::{BinlogView, Database, DatabaseView, Epoch};
+use crate::database::{BinlogView, DatabaseView, Epoch};
 use crate::migration::facts::Facts;
 use crate::migration::ladder::Rung;
-use crate::migration::moves::flow;
 use crate::migration::observation::Observation;
 use crate::names::{ChangeId, Side};
-use crate::parity::comparer::Comparer;
 use crate::sighting::Sighting;
 use crate::spec::{Migration, Phase};
 
@@ -52,14 +53,8 @@ const SHARED_LISTING: Duration = Duration::from_secs(30);
 /// What a look is made with.
 #[derive(Debug, Clone, Copy)]
 pub struct Eyes<'a> {
-    /// The account.
-    pub aws: &'a Aws,
-    /// The legacy database.
-    pub legacy: &'a dyn Database,
-    /// The target database.
-    pub target: &'a dyn Database,
-    /// Who compares their rows.
-    pub comparer: &'a dyn Comparer,
+    /// The account, the databases, and everybody who is asked or told something.
+    pub equipment: &'a Equipment,
     /// Time.
     pub clock: &'a Clock,
     /// This controller's epoch, for the heartbeat.
@@ -68,11 +63,15 @@ pub struct Eyes<'a> {
     pub glance: Duration,
     /// What was read of both databases beforehand.
     pub inspections: &'a Inspections,
+    /// What earlier looks know of heartbeats under way.
+    pub beats: &'a Beats,
 }
 
 /// How fresh each room's answers have to be at a rung.
 struct Wanted {
     replication: Freshness,
+    /// How the two tasks are set up.
+    papers: Freshness,
     binlog: Freshness,
     names: Freshness,
     front: Freshness,
@@ -85,7 +84,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
     let quiet = Freshness::UpTo(SELDOM);
     if facts.writes_are_paused() || matches!(rung, Rung::Open | Rung::Flip) {
         let hurried = Freshness::UpTo(A_BREATH);
-        return Wanted { replication: hurried, binlog: quiet, names: hurried, front: quiet };
+        return Wanted { replication: hurried, papers: quiet, binlog: quiet, names: hurried, front: quiet };
     }
     let binlog = match rung.posture().binlog {
         BinlogWish::InEffect if !migration.spec.binlog.maintenance_window.is_open(now) => Freshness::UpTo(A_MINUTE),
@@ -104,15 +103,7 @@ fn wanted(migration: &Migration, facts: &Facts, glance: Duration, now: Timestamp
         _ => Freshness::Now,
     };
     let replication = if reached { Freshness::UpTo(SHARED_LISTING) } else { Freshness::Now };
-    Wanted { replication, binlog, names, front }
-}
-
-/// The side whose heartbeat is worth sending: the one that rows leave, as long as nobody waits for its binary log to rest.
-const fn beating_side(facts: &Facts) -> Option<Side> {
-    match (flow(facts.rung), facts.writes_are_paused()) {
-        (Some(direction), false) => Some(direction.source()),
-        (Some(_), true) | (None, _) => None,
-    }
+    Wanted { replication, papers: Freshness::UpTo(glance), binlog, names, front }
 }
 
 /// Looks.
@@ -121,29 +112,80 @@ pub async fn look(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) -> Obser
     let wanted = wanted(migration, facts, eyes.glance, at);
     let limit = if facts.writes_are_paused() { LOOK_WHILE_PAUSED } else { LOOK };
     let awaited = awaited_change(facts);
+    if let Some(round) = round(migration, facts, eyes.glance) {
+        eyes.equipment.checker.begin(migration, round).await;
+    }
     // Boxed, because a look is one of many futures inside its caller's.
     let databases = Box::pin(async {
-        beat(eyes, migration, facts).await;
-        let views = async { tokio::join!(look_at(eyes.clock, eyes.legacy), look_at(eyes.clock, eyes.target)) };
-        tokio::join!(views, Box::pin(inspect(eyes, migration, facts)))
+        let sent = beat(eyes, migration, facts).await;
+        let views = async { tokio::join!(look_at(eyes, Side::Legacy), look_at(eyes, Side::Target)) };
+        let (views, inspections) = tokio::join!(views, Box::pin(inspect(eyes, migration, facts)));
+        (sent, views, inspections)
     });
-    let replication = within(eyes.clock, limit, replication::aws::observe(eyes.aws, migration, wanted.replication), |why| {
-        ReplicationSighting::unknown(migration, why)
-    });
-    let names =
-        within(eyes.clock, limit, dns::aws::observe(eyes.aws, migration, wanted.names, awaited.as_ref()), DnsSighting::unknown);
-    let front = within(eyes.clock, limit, redirect::aws::observe(eyes.aws, migration, wanted.front), RedirectSighting::unknown);
+    let replication = within(
+        eyes.clock,
+        limit,
+        replication::aws::observe(&eyes.equipment.aws, migration, wanted.replication, wanted.papers),
+        |why| ReplicationSighting::unknown(migration, why),
+    );
+    let names = within(
+        eyes.clock,
+        limit,
+        dns::aws::observe(&eyes.equipment.aws, migration, wanted.names, awaited.as_ref()),
+        DnsSighting::unknown,
+    );
+    let front = within(
+        eyes.clock,
+        limit,
+        redirect::aws::observe(&eyes.equipment.aws, migration, wanted.front),
+        RedirectSighting::unknown,
+    );
     let binlog = within(
         eyes.clock,
         limit,
-        binlog::aws::observe(eyes.aws, migration, wanted.binlog, in_effect_later()),
+        binlog::aws::observe(&eyes.equipment.aws, migration, wanted.binlog, in_effect_later()),
         BinlogSighting::unknown,
     );
-    let (replication, names, front, mut binlog, ((legacy, target), (inspections, id_spaces))) =
+    let (replication, names, front, mut binlog, (sent, (legacy, target), (inspections, id_spaces))) =
         tokio::join!(replication, names, front, binlog, databases);
+    let crossing = eyes.beats.note((migration, facts), sent, (&legacy, &target));
     binlog.in_effect = target.as_ref().map(|view: &DatabaseView| view.binlog.clone());
-    let comparison = eyes.comparer.comparison();
-    Observation { at, replication, binlog, dns: names, redirect: front, legacy, target, comparison, inspections, id_spaces }
+    let (comparison, checks) = (eyes.equipment.comparer.comparison(), eyes.equipment.checker.board());
+    let export = eyes.equipment.exporter.export();
+    Observation {
+        at,
+        replication,
+        binlog,
+        dns: names,
+        redirect: front,
+        legacy,
+        target,
+        crossing,
+        comparison,
+        export,
+        checks,
+        inspections,
+        id_spaces,
+    }
+}
+
+/// Which round of checks may begin; none while writes are paused, when nothing waits for one.
+fn round(migration: &Migration, facts: &Facts, glance: Duration) -> Option<Round> {
+    if facts.writes_are_paused() {
+        return None;
+    }
+    let reached = facts.reached.contains_key(&migration.spec.phase);
+    let is_waited_for = match facts.rung {
+        Rung::Prepared | Rung::Validated | Rung::Flip => !reached,
+        Rung::RollbackArmed => migration.spec.phase >= Phase::CutOver,
+        _ => false,
+    };
+    let interval = migration.spec.checks.interval.duration();
+    let public_at = match facts.rung.posture().public_dns {
+        DnsWish::Target => Side::Target,
+        DnsWish::NotYet | DnsWish::Legacy => Side::Legacy,
+    };
+    Some(Round { public_at, interval: if is_waited_for { interval } else { interval.max(glance) } })
 }
 
 /// The target's own word on its binary log comes with the look at the target, which runs beside this.
@@ -157,26 +199,14 @@ fn awaited_change(facts: &Facts) -> Option<ChangeId> {
     open.max_by_key(|change| change.submitted_at).and_then(|change| change.id.clone())
 }
 
-/// A missed heartbeat shows up as lag, which is what it is.
-async fn beat(eyes: Eyes<'_>, migration: &Migration, facts: &Facts) {
-    let Some(side) = beating_side(facts).filter(|_| !migration.spec.paused) else { return };
-    let database = match side {
-        Side::Legacy => eyes.legacy,
-        Side::Target => eyes.target,
-    };
-    if let Err(fault) = database.beat(eyes.epoch).await {
-        tracing::debug!(%fault, "no heartbeat");
-    }
-}
-
-async fn look_at(clock: &Clock, database: &dyn Database) -> Sighting<DatabaseView> {
+async fn look_at(eyes: Eyes<'_>, side: Side) -> Sighting<DatabaseView> {
     let look = async {
-        match database.look().await {
+        match eyes.equipment.database(side).look().await {
             Ok(view) => Sighting::Present(view),
             Err(fault) => Sighting::unknown(fault),
         }
     };
-    within(clock, LOOK_AT_DATABASE, look, Sighting::unknown).await
+    within(eyes.clock, LOOK_AT_DATABASE, look, Sighting::unknown).await
 }
 
 /// The answer, or what `late` makes of its lateness.

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select;
+
 use super::act;
+use super::beats::Beats;
 use super::cadence::Cadence;
 use super::inspect::Inspections;
 use super::observe::{Eyes, look};
-use crate::aws::Aws;
+use super::surroundings::Equipment;
 use crate::clock::Clock;
-use crate::controllers::Block;
-use crate::database::{Database, Epoch};
+use crate::controllers::{Block, Wait};
+use crate::database::Epoch;
 use crate::fault::{Fault, Problem, Retry};
 use crate::journal::{Journal, JournalError, Outcome};
 use crate::migration::approvals::cutover_digest;
@@ -18,11 +21,13 @@ use crate::migration::decide::{decide, may_compare};
 use crate::migration::derive::{Backstage, derive};
 use crate::migration::facts::Facts;
 use crate::migration::gates::Scene;
+use crate::migration::ladder::Rung;
 use crate::migration::moves::way_out_without_a_journal;
 use crate::migration::observation::Observation;
+use crate::migration::passed::gates_behind;
 use crate::migration::plan::{Action, Plan};
+use crate::migration::source::SourceReport;
 use crate::migration::status::MigrationStatus;
-use crate::parity::comparer::Comparer;
 use crate::spec::Migration;
 
 /// The most moves that one look may make: a whole ladder has fewer rungs, so more would be a circle.
@@ -31,14 +36,8 @@ const MOVES_A_LOOK: usize = 24;
 /// What a pass works with. Everything durable is in the journal; losing the rest loses nothing.
 #[derive(Debug)]
 pub struct Reconciler {
-    /// The account.
-    pub aws: Aws,
-    /// The legacy database.
-    pub legacy: Arc<dyn Database>,
-    /// The target database.
-    pub target: Arc<dyn Database>,
-    /// Who compares their rows.
-    pub comparer: Arc<dyn Comparer>,
+    /// The account, the databases, and everybody who is asked or told something.
+    pub equipment: Equipment,
     /// Facts.
     pub journal: Arc<Journal>,
     /// Time.
@@ -46,6 +45,7 @@ pub struct Reconciler {
     /// How often to look.
     pub cadence: Cadence,
     inspections: Inspections,
+    beats: Beats,
     epoch: Epoch,
     previous: Option<MigrationStatus>,
     unchanged: u32,
@@ -58,6 +58,8 @@ pub struct Wish {
     pub migration: Arc<Migration>,
     /// Its generation.
     pub generation: u64,
+    /// Where it came from, if that is a branch of a repository.
+    pub source: Option<SourceReport>,
     /// Why a newer spec is not in force.
     pub refused: Option<String>,
 }
@@ -87,43 +89,21 @@ pub struct Report {
 
 impl Reconciler {
     /// A controller that has just started: it takes the next epoch, so that its predecessor's late writes are refused.
-    pub fn start(
-        aws: Aws,
-        legacy: Arc<dyn Database>,
-        target: Arc<dyn Database>,
-        comparer: Arc<dyn Comparer>,
-        journal: Arc<Journal>,
-        clock: Clock,
-        cadence: Cadence,
-    ) -> Self {
+    pub fn start(equipment: Equipment, journal: Arc<Journal>, clock: Clock, cadence: Cadence) -> Self {
         // Without a journal there is no epoch to act under, and the passes only observe.
         let epoch = journal.next_epoch(clock.now()).unwrap_or(Epoch(0));
-        Self { epoch, ..Self::planning(aws, legacy, target, comparer, journal, clock, cadence) }
+        Self { epoch, ..Self::planning(equipment, journal, clock, cadence) }
     }
 
     /// A controller that will only ever [`plan`](Self::plan): it takes no epoch, so that it leaves no trace.
-    pub fn planning(
-        aws: Aws,
-        legacy: Arc<dyn Database>,
-        target: Arc<dyn Database>,
-        comparer: Arc<dyn Comparer>,
-        journal: Arc<Journal>,
-        clock: Clock,
-        cadence: Cadence,
-    ) -> Self {
-        Self {
-            aws,
-            legacy,
-            target,
-            comparer,
-            journal,
-            clock,
-            cadence,
-            inspections: Inspections::default(),
-            epoch: Epoch(0),
-            previous: None,
-            unchanged: 0,
-        }
+    pub fn planning(equipment: Equipment, journal: Arc<Journal>, clock: Clock, cadence: Cadence) -> Self {
+        let (inspections, beats) = (Inspections::default(), Beats::default());
+        Self { equipment, journal, clock, cadence, inspections, beats, epoch: Epoch(0), previous: None, unchanged: 0 }
+    }
+
+    /// Comes to its end when something does that goes on beside the passes, and never where nothing does.
+    pub async fn woken(&self) {
+        select(self.equipment.comparer.ending(), self.equipment.checker.ending()).await;
     }
 
     /// What a pass would decide now, without doing it: the facts that it would record come first, then its calls.
@@ -157,7 +137,10 @@ impl Reconciler {
         let (mut plan, moved) = self.decide_and_move(wish, &seen, &mut said);
         if !may_compare(&wish.migration, &self.journal.facts()) {
             // Before anything else is done: no heartbeat of a comparison may follow a fence.
-            self.comparer.stop();
+            self.equipment.comparer.stop();
+        }
+        if self.journal.facts().rung != Rung::ForcedExport {
+            self.equipment.exporter.stop();
         }
         let acted = match moved {
             Ok(()) => self.act(wish, &plan).await,
@@ -169,6 +152,7 @@ impl Reconciler {
         };
         said.extend(deeds.iter().map(spoken));
         plan.blocked.extend(deeds.iter().filter_map(refusal));
+        plan.waiting.extend(deeds.iter().filter_map(refused_for_now));
         self.report(wish, &seen, plan, deeds, said, journal_error.as_deref())
     }
 
@@ -178,16 +162,8 @@ impl Reconciler {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes {
-            aws: &self.aws,
-            legacy: &*self.legacy,
-            target: &*self.target,
-            comparer: &*self.comparer,
-            clock: &self.clock,
-            epoch: self.epoch,
-            glance: self.cadence.glance,
-            inspections: &self.inspections,
-        }
+        let (clock, inspections, beats) = (&self.clock, &self.inspections, &self.beats);
+        Eyes { equipment: &self.equipment, clock, epoch: self.epoch, glance: self.cadence.glance, inspections, beats }
     }
 
     /// Decides, and makes every fact that the look shows durable before anything else is decided on it.
@@ -203,6 +179,10 @@ impl Reconciler {
             let facts: Vec<_> = plan.actions.iter().filter_map(as_fact).collect();
             if facts.is_empty() || moves == MOVES_A_LOOK {
                 return (plan, Ok(()));
+            }
+            let scene = Scene { migration: &wish.migration, facts: &self.journal.facts(), seen, now };
+            if let Some(Err(error)) = gates_behind(&scene, &facts).map(|fact| self.journal.record(now, wish.generation, fact)) {
+                return (plan, Err(error));
             }
             for fact in facts {
                 said.push(fact.to_string());
@@ -257,6 +237,7 @@ impl Reconciler {
         Backstage {
             generation: wish.generation,
             cutover_digest: cutover_digest(&wish.migration),
+            source: wish.source.as_ref(),
             spec_error: wish.refused.as_deref(),
             journal_error,
             last_actions,
@@ -307,6 +288,18 @@ fn spoken(deed: &Deed) -> String {
     match &deed.result {
         Ok(()) => deed.action.to_string(),
         Err(fault) => format!("{}, but {fault}", deed.action),
+    }
+}
+
+/// What a database refuses in its present state is tried again, and may be taken one day: but a server that only reads, or is
+/// full, becomes another one by a person's hand alone, who must read of it.
+fn refused_for_now(deed: &Deed) -> Option<Wait> {
+    let is_of_a_database = matches!(deed.action, Action::Fence(_) | Action::RaiseIds { .. } | Action::WriteMarker { .. });
+    match &deed.result {
+        Err(fault @ Fault { problem: Problem::WrongState { .. }, .. }) if is_of_a_database => {
+            Some(Wait::new("DatabaseRefuses", fault.to_string()))
+        }
+        Ok(()) | Err(_) => None,
     }
 }
 

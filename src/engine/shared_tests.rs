@@ -8,28 +8,29 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::cadence::Cadence;
-use super::reconcile::{Reconciler, Wish};
-use super::surroundings::{Equipment, Place, Surroundings};
+use super::reconcile::{Reconciler, Report, Wish};
+use super::surroundings::{Equipment, Place, Sides, Surroundings};
 use crate::aws::{Aws, Meter};
 use crate::clock::Clock;
 use crate::journal::Journal;
-use crate::names::Side;
+use crate::migration::plan::Action;
 use crate::sim::crash::CrashSwitch;
-use crate::sim::database::compare::SimulatedComparer;
-use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
-use crate::spec::Migration;
 use crate::spec::load::load;
+use crate::spec::{Checks, Migration, Phase};
 
 const PAYMENTS: &str = include_str!("../../manifests/base/payments.yaml");
 
 fn migration(text: &str) -> Migration {
     load("payments.yaml", text.as_bytes()).expect("the example is valid").migration.into_inner()
 }
+
+/// No way to a phase at which one can rest has more passes.
+const PASSES: usize = 4_000;
 
 /// One world, and controllers over clones of one account's clients.
 struct Account {
@@ -39,13 +40,18 @@ struct Account {
 }
 
 impl Account {
-    /// `count` migrations that differ in the names of their tasks and of their shadow records.
+    /// `count` migrations that differ in the names of their tasks and of their shadow records, at Preflight.
     fn with(count: usize) -> Self {
+        Self::wishing(Phase::Preflight, count)
+    }
+
+    /// The same, with another phase wished.
+    fn wishing(phase: Phase, count: usize) -> Self {
         let clock = Clock::starting_at("2026-03-02T09:00:00Z".parse::<Timestamp>().expect("a time"));
         let payments = migration(PAYMENTS);
         let world = World::new(&payments, Setting::of(&payments), FaultProfile::calm(), 1, clock.now()).shared();
         let aws = Aws::from_transport("eu-west-1", &transport(world.clone(), clock.clone()), &clock);
-        let controllers = (0..count).map(|number| controller(number, &world, &aws, &clock)).collect();
+        let controllers = (0..count).map(|number| controller(number, phase, &world, &aws, &clock)).collect();
         Self { clock, world, controllers }
     }
 
@@ -54,13 +60,31 @@ impl Account {
         let before = self.calls();
         let passes = self.controllers.iter_mut().map(|(controller, wish)| controller.pass(wish));
         for report in join_all(passes).await {
-            assert!(report.status.blocked.is_empty() && report.deeds.is_empty(), "{:?}", report.status);
+            // Comparisons go on for ever, and only read.
+            let changes = report.deeds.iter().filter(|deed| deed.action != Action::CompareTables).count();
+            assert!(report.status.blocked.is_empty() && changes == 0, "{:?}", report.status);
         }
         let since = |(service, calls): (String, u64)| {
             let before = before.get(&service).copied().unwrap_or(0);
             (service, calls - before)
         };
         self.calls().into_iter().map(since).collect()
+    }
+
+    /// Passes of each, as often as they ask for them, until all have reached the phase that is wished and find nothing to do.
+    async fn settle(&mut self) {
+        let mut moving = Vec::new();
+        for _ in 0..PASSES {
+            let reports = join_all(self.controllers.iter_mut().map(|(controller, wish)| controller.pass(wish))).await;
+            let pause = reports.iter().map(|report| report.pause).min().unwrap_or_default();
+            let rests = |report: &Report| report.status.phase == Some(report.status.wished_phase) && report.plan.is_idle();
+            moving = reports.into_iter().filter(|report| !rests(report)).map(|report| report.status.summary).collect();
+            if moving.is_empty() {
+                return;
+            }
+            self.clock.sleep(pause).await;
+        }
+        panic!("they never came to rest: {moving:?}");
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {
@@ -72,19 +96,20 @@ impl Account {
     }
 }
 
-fn controller(number: usize, world: &SharedWorld, aws: &Aws, clock: &Clock) -> (Reconciler, Wish) {
-    let migration = migration(
+fn controller(number: usize, phase: Phase, world: &SharedWorld, aws: &Aws, clock: &Clock) -> (Reconciler, Wish) {
+    let mut migration = migration(
         &PAYMENTS
             .replace("identifier: payments-", &format!("identifier: payments-{number}-"))
             .replace("shadow-pay", &format!("shadow-{number}-pay")),
     );
-    let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
+    // There is one world for all of them, and it answers the pages of one.
+    migration.spec.checks = Checks::default();
+    migration.spec.phase = phase;
     let journal = Arc::new(Journal::in_memory(migration.name()).expect("a journal"));
-    let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-    let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-    let (legacy, target) = (Arc::new(legacy), Arc::new(target));
-    let reconciler = Reconciler::start(aws.clone(), legacy, target, comparer, journal, clock.clone(), Cadence::production());
-    (reconciler, Wish { migration: Arc::new(migration), generation: 1, refused: None })
+    let sides = Sides::simulated(world, &CrashSwitch::never(), clock, clock);
+    let equipment = Equipment::in_world(world, aws.clone(), sides, &CrashSwitch::never(), clock, clock);
+    let reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
+    (reconciler, Wish { migration: Arc::new(migration), generation: 1, source: None, refused: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,6 +126,22 @@ async fn a_hundred_settled_migrations_share_what_they_read_and_change_nothing() 
         account.clock.sleep(Duration::from_secs(60)).await;
     }
     assert_eq!((alone.mutations(), account.mutations()), (0, 0), "a settled migration is only looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_rests_where_much_was_made_changes_nothing_any_more() {
+    // One world has one public name and one set of tables, so that one migration alone can change them.
+    for phase in [Phase::Prepared, Phase::Validated] {
+        let mut account = Account::wishing(phase, 1);
+        account.settle().await;
+        let made = account.mutations();
+        assert!(made > 0, "{phase} is reached by making things");
+        for _ in 0..20 {
+            account.pass().await;
+            account.clock.sleep(Duration::from_secs(180)).await;
+        }
+        assert_eq!(account.mutations(), made, "at rest at {phase}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,9 +189,8 @@ async fn every_call_is_heard_with_its_service() {
     let equipment = surroundings.equip(&payments, &clock).await;
     let world = equipment.world.clone().expect("a sandbox has a world");
     let journal = Arc::new(Journal::in_memory(payments.name()).expect("a journal"));
-    let Equipment { aws, legacy, target, comparer, .. } = equipment;
-    let mut reconciler = Reconciler::start(aws, legacy, target, comparer, journal, clock.clone(), Cadence::production());
-    let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, refused: None }).await;
+    let mut reconciler = Reconciler::start(equipment, journal, clock.clone(), Cadence::production());
+    let _ = reconciler.pass(&Wish { migration: Arc::new(payments.clone()), generation: 1, source: None, refused: None }).await;
     let received = world.lock().unwrap_or_else(PoisonError::into_inner).faults().calls.clone();
     let heard: BTreeMap<String, u64> = heard
         .lock()

@@ -5,16 +5,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::{Aws, Meter};
+use crate::checks::checker::Checker;
+use crate::checks::messenger::Messenger;
+use crate::checks::rounds::{Manner, Rounds, Tools};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::mysql::database::MySqlDatabase;
 use crate::names::{MigrationName, Side, account_of, region_of};
+use crate::network::OperatingSystem;
+use crate::network::secrets::FromEnvironment;
 use crate::parity::background::Background;
 use crate::parity::comparer::Comparer;
+use crate::parity::exporter::Exporter;
+use crate::parity::rescue::Rescue;
+use crate::sim::bookkeeper::SimulatedMessenger;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::compare::SimulatedComparer;
+use crate::sim::database::export::SimulatedExporter;
 use crate::sim::database::seam::SimulatedDatabase;
+use crate::sim::network::SimulatedNetwork;
 use crate::sim::profile::FaultProfile;
+use crate::sim::secrets::SimulatedSecrets;
 use crate::sim::setting::Setting;
 use crate::sim::wire::connector::transport;
 use crate::sim::{SharedWorld, World};
@@ -40,7 +51,7 @@ pub enum Place {
 pub struct Surroundings {
     place: Place,
     meter: Meter,
-    /// Where comparisons of rows keep how far they are, if anywhere.
+    /// Where comparisons of rows keep how far they are, and saved rows are, if anywhere.
     state: Option<PathBuf>,
     /// One set of clients for each account and region, so that their migrations share connections and answers. AWS limits
     /// calls per account and region.
@@ -64,8 +75,40 @@ pub struct Equipment {
     pub target: Arc<dyn Database>,
     /// Who compares their rows.
     pub comparer: Arc<dyn Comparer>,
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub exporter: Arc<dyn Exporter>,
+    /// Who makes the declared checks.
+    pub checker: Arc<dyn Checker>,
+    /// What they are made with.
+    pub tools: Tools,
+    /// Who calls hooks.
+    pub messenger: Arc<dyn Messenger>,
     /// The stand-in world, in a sandbox.
     pub world: Option<SharedWorld>,
+}
+
+/// Both databases, and who compares and saves their rows.
+#[derive(Debug, Clone)]
+pub struct Sides {
+    /// The legacy database.
+    pub legacy: Arc<dyn Database>,
+    /// The target database.
+    pub target: Arc<dyn Database>,
+    /// Who compares their rows.
+    pub comparer: Arc<dyn Comparer>,
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub exporter: Arc<dyn Exporter>,
+}
+
+impl Sides {
+    /// The databases of a simulated world.
+    pub fn simulated(world: &SharedWorld, crash: &CrashSwitch, world_clock: &Clock, clock: &Clock) -> Self {
+        let database = |side| SimulatedDatabase::new(world.clone(), side, world_clock.clone(), crash.clone());
+        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
+        let exporter = Arc::new(SimulatedExporter::new(target.clone()));
+        Self { legacy: Arc::new(legacy), target: Arc::new(target), comparer, exporter }
+    }
 }
 
 impl Surroundings {
@@ -74,7 +117,8 @@ impl Surroundings {
         Self { place, meter, state: None, accounts: tokio::sync::Mutex::default(), worlds: Mutex::default() }
     }
 
-    /// The same, whose comparisons of rows go on after a crash from what they keep in the directory `state`.
+    /// The same, whose comparisons of rows go on after a crash from what they keep in the directory `state`, and which saves rows
+    /// there.
     #[must_use]
     pub fn keeping(self, state: &Path) -> Self {
         Self { state: Some(state.to_owned()), ..self }
@@ -87,7 +131,19 @@ impl Surroundings {
                 let database = |side| Arc::new(MySqlDatabase::new(migration, side, clock)) as Arc<dyn Database>;
                 let aws = self.account(migration).await;
                 let comparer = Arc::new(Background::new(clock, self.state.clone()));
-                Equipment { aws, legacy: database(Side::Legacy), target: database(Side::Target), comparer, world: None }
+                let exporter = Arc::new(Rescue::new(clock, self.state.clone()));
+                let (legacy, target) = (database(Side::Legacy), database(Side::Target));
+                let network = OperatingSystem::new(clock);
+                let (messenger, secrets) = (Arc::new(network.clone()), Arc::new(FromEnvironment));
+                let tools = Tools {
+                    network: Arc::new(network),
+                    secrets,
+                    legacy: legacy.clone(),
+                    target: target.clone(),
+                    clock: clock.clone(),
+                };
+                let checker = Arc::new(Rounds::new(tools.clone(), Manner::BesideThePass));
+                Equipment { aws, legacy, target, comparer, exporter, checker, tools, messenger, world: None }
             }
             Place::Sandbox { seed, profile } => {
                 let identity = identity_digest(migration);
@@ -104,12 +160,11 @@ impl Surroundings {
 
     fn stand_in(&self, migration: &Migration, profile: &FaultProfile, seed: u64, clock: &Clock) -> Equipment {
         let world = World::new(migration, Setting::of(migration), profile.clone(), seed, clock.now()).shared();
-        let database = |side| SimulatedDatabase::new(world.clone(), side, clock.clone(), CrashSwitch::never());
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
         let http = transport(world.clone(), clock.clone());
         let aws = Aws::from_metered_transport(&account_and_region(migration).1, &http, clock, &self.meter);
-        Equipment { aws, legacy: Arc::new(legacy), target: Arc::new(target), comparer, world: Some(world) }
+        let crash = CrashSwitch::never();
+        let sides = Sides::simulated(&world, &crash, clock, clock);
+        Equipment::in_world(&world, aws, sides, &crash, clock, clock)
     }
 
     /// The clients of a migration's account and region, made when they are asked for first.
@@ -133,6 +188,33 @@ fn account_and_region(migration: &Migration) -> AccountAndRegion {
 }
 
 impl Equipment {
+    /// What a controller works with in a simulated world, whose time is `world_clock`; the controller's own `clock` may be wrong.
+    /// `crash` may kill it around each message.
+    pub fn in_world(
+        world: &SharedWorld,
+        aws: Aws,
+        sides: Sides,
+        crash: &CrashSwitch,
+        world_clock: &Clock,
+        clock: &Clock,
+    ) -> Self {
+        let Sides { legacy, target, comparer, exporter } = sides;
+        let network = Arc::new(SimulatedNetwork::new(world.clone(), world_clock.clone()));
+        let secrets = Arc::new(SimulatedSecrets);
+        let tools = Tools { network, secrets, legacy: legacy.clone(), target: target.clone(), clock: clock.clone() };
+        let checker = Arc::new(Rounds::new(tools.clone(), Manner::WithinThePass));
+        let messenger = Arc::new(SimulatedMessenger::new(world.clone(), world_clock.clone(), crash.clone()));
+        Self { aws, legacy, target, comparer, exporter, checker, tools, messenger, world: Some(world.clone()) }
+    }
+
+    /// One side's database.
+    pub fn database(&self, side: Side) -> &dyn Database {
+        match side {
+            Side::Legacy => &*self.legacy,
+            Side::Target => &*self.target,
+        }
+    }
+
     /// In a sandbox, customers hurry while a switch is asked for, as they would on the night.
     pub fn set_mood(&self, migration: &Migration) {
         if let Some(world) = &self.world {

@@ -15,10 +15,12 @@ use tokio::sync::Semaphore;
 use super::board::{Board, Posted};
 use super::failure::{Failure, FailureReason};
 use super::guard::{guard, tagged};
+use super::journey::journey;
 use super::objects::{EventList, EventListMeta, ListKind};
+use super::page::Page;
 use super::server::Limits;
 use super::watch::{Closing, MigrationQuery};
-use super::{openapi, page, watch};
+use super::{openapi, watch};
 use crate::journal::HISTORY_PAGE;
 use crate::names::MigrationName;
 use crate::spec::ApiVersion;
@@ -28,6 +30,10 @@ const JSON: &str = "application/json";
 /// Entries on a page of history when the asker names no limit: a screenful or three.
 const EVENTS_UNLESS_ASKED: usize = 100;
 
+/// Pages of history that are read at once. A journal has one lock, and the controller writes under it: a crowd of readers must
+/// not keep it from that.
+const JOURNAL_READERS: usize = 1;
+
 /// What every answer is made from.
 pub(super) struct Face {
     pub board: Arc<Board>,
@@ -36,6 +42,8 @@ pub(super) struct Face {
     pub streams: Arc<Semaphore>,
     pub closing: Closing,
     pub openapi: Vec<u8>,
+    pub page: Page,
+    journal_readers: Arc<Semaphore>,
 }
 
 /// A handler's answer.
@@ -67,13 +75,17 @@ pub enum Endpoint {
     Plan,
     /// Its history.
     Events,
+    /// Where it has been, and where its wish would lead it.
+    Journey,
     /// Its changes as they happen.
     Watch,
+    /// The changes of all migrations as they happen.
+    WatchAll,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Index,
         Self::Health,
         Self::Live,
@@ -84,7 +96,9 @@ impl Endpoint {
         Self::Migration,
         Self::Plan,
         Self::Events,
+        Self::Journey,
         Self::Watch,
+        Self::WatchAll,
     ];
 
     /// Its path, as OpenAPI writes it.
@@ -100,8 +114,15 @@ impl Endpoint {
             Self::Migration => "/api/v1/migrations/{name}",
             Self::Plan => "/api/v1/migrations/{name}/plan",
             Self::Events => "/api/v1/migrations/{name}/events",
+            Self::Journey => "/api/v1/migrations/{name}/journey",
             Self::Watch => "/api/v1/migrations/{name}/watch",
+            Self::WatchAll => "/api/v1/watch/migrations",
         }
+    }
+
+    /// Whether it is answered to whoever asks: probes have no token, and learn nothing but yes or no.
+    pub(super) const fn is_open_to_all(self) -> bool {
+        matches!(self, Self::Health | Self::Live | Self::Ready)
     }
 
     fn handler(self) -> MethodRouter<Arc<Face>> {
@@ -115,7 +136,9 @@ impl Endpoint {
             Self::Migration => get(migration),
             Self::Plan => get(plan),
             Self::Events => get(events),
+            Self::Journey => get(way),
             Self::Watch => get(stream),
+            Self::WatchAll => get(stream_of_all),
         }
     }
 }
@@ -130,7 +153,16 @@ pub(super) fn router(face: &Arc<Face>) -> Router {
 impl Face {
     pub fn new(board: Arc<Board>, limits: Limits, closing: Closing) -> Self {
         let streams = Arc::new(Semaphore::new(limits.streams));
-        Self { board, limits, streams, closing, openapi: openapi::document().to_string().into_bytes() }
+        let openapi = openapi::document().to_string().into_bytes();
+        Self {
+            board,
+            limits,
+            streams,
+            closing,
+            openapi,
+            page: Page::new(),
+            journal_readers: Arc::new(Semaphore::new(JOURNAL_READERS)),
+        }
     }
 
     /// The migration that a path names.
@@ -158,7 +190,7 @@ async fn nowhere() -> Failure {
 }
 
 async fn index(State(face): Shared, asked: HeaderMap) -> Response {
-    tagged(&asked, "text/html; charset=utf-8", page::index(&face.board.list()).into_bytes())
+    face.page.answer(&asked)
 }
 
 async fn ready(State(face): Shared) -> Answer {
@@ -199,11 +231,19 @@ async fn plan(State(face): Shared, path: NamePath, asked: HeaderMap) -> Answer {
     json(&asked, &face.posted(&name_in(path)?)?.plan)
 }
 
+async fn way(State(face): Shared, path: NamePath, asked: HeaderMap) -> Answer {
+    let name = name_in(path)?;
+    let wished = face.posted(&name)?.object.spec.phase;
+    let facts = face.board.journal(&name).map(|journal| journal.facts()).unwrap_or_default();
+    json(&asked, &journey(&facts, wished, face.board.lag(&name)))
+}
+
 /// Which page of history.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
     after: Option<u64>,
+    before: Option<u64>,
     limit: Option<usize>,
 }
 
@@ -214,15 +254,34 @@ async fn events(
     asked: HeaderMap,
 ) -> Answer {
     let name = name_in(path)?;
-    let EventsQuery { after, limit } = asked_for(query)?;
+    let EventsQuery { after, before, limit } = asked_for(query)?;
+    if after.is_some() && before.is_some() {
+        return Err(Failure::new(FailureReason::BadRequest, "a page is `after` an entry or `before` one, not both"));
+    }
     let (after, limit) = (after.unwrap_or(0), limit.unwrap_or(EVENTS_UNLESS_ASKED).clamp(1, HISTORY_PAGE));
     let journal = face.board.journal(&name);
     let journal = journal.ok_or_else(|| Failure::new(FailureReason::NotFound, format!("there is no history of `{name}`")))?;
-    let read = tokio::task::spawn_blocking(move || journal.history(after, limit)).await;
+    let broken_off = |_| Failure::new(FailureReason::ServiceUnavailable, "the server is shutting down");
+    let turn = Arc::clone(&face.journal_readers).acquire_owned().await.map_err(broken_off)?;
+    let read = tokio::task::spawn_blocking(move || {
+        // It ends with the reading, which goes on when whoever asked has hung up.
+        let _turn = turn;
+        match before {
+            Some(before) => journal.history_before(before, limit),
+            None => journal.history(after, limit),
+        }
+    });
+    let read = read.await;
     let broken = |error: &dyn std::error::Error| Failure::new(FailureReason::InternalError, error.to_string());
     let items = read.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
-    let metadata = EventListMeta { next_after: items.last().map_or(after, |entry| entry.seq.0) };
+    let next_after = items.last().map_or(after, |entry| entry.seq.0);
+    let previous_before = items.first().map(|entry| entry.seq.0).filter(|first| *first > 1);
+    let metadata = EventListMeta { next_after, previous_before };
     json(&asked, &EventList { api_version: ApiVersion::V1Alpha1, kind: ListKind::EventList, metadata, items })
+}
+
+async fn stream_of_all(State(face): Shared) -> Answer {
+    watch::stream_of_all(&face)
 }
 
 async fn stream(State(face): Shared, path: NamePath, asked: HeaderMap) -> Answer {

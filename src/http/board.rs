@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::lag::{LagHistory, LagSample};
 use super::metrics::Metrics;
 use super::objects::{ListKind, ListMeta, MigrationList, MigrationObject, ObjectMeta};
 use crate::journal::Journal;
@@ -30,6 +31,7 @@ pub struct Posted {
 pub struct Board {
     posted: Mutex<BTreeMap<MigrationName, Arc<Posted>>>,
     journals: Mutex<BTreeMap<MigrationName, Arc<Journal>>>,
+    lag: Mutex<BTreeMap<MigrationName, LagHistory>>,
     newest: watch::Sender<u64>,
     ready: AtomicBool,
     metrics: Metrics,
@@ -43,6 +45,7 @@ impl Board {
         Self {
             posted: Mutex::default(),
             journals: Mutex::default(),
+            lag: Mutex::default(),
             newest: watch::Sender::new(first),
             ready: AtomicBool::new(false),
             metrics: Metrics::default(),
@@ -54,6 +57,7 @@ impl Board {
     pub fn publish(&self, migration: &Migration, generation: u64, status: MigrationStatus, plan: Plan) -> u64 {
         let name = migration.name();
         self.metrics.take(name, &status);
+        lock(&self.lag).entry(name.clone()).or_default().note(&status);
         let mut posted = lock(&self.posted);
         let same = posted.get(name).filter(|before| says_the_same(before, migration, generation, &status));
         let (resource_version, is_new) = match same {
@@ -90,15 +94,26 @@ impl Board {
         lock(&self.posted).get(name).cloned()
     }
 
+    /// All migrations as they were published last, by name.
+    pub fn all(&self) -> Vec<Arc<Posted>> {
+        lock(&self.posted).values().cloned().collect()
+    }
+
     /// All migrations, by name.
     pub fn list(&self) -> MigrationList {
-        let posted = lock(&self.posted);
+        // The version first: a list may be newer than it says, never older.
+        let resource_version = self.newest.borrow().to_string();
         MigrationList {
             api_version: ApiVersion::V1Alpha1,
             kind: ListKind::MigrationList,
-            metadata: ListMeta { resource_version: self.newest.borrow().to_string() },
-            items: posted.values().map(|posted| posted.object.clone()).collect(),
+            metadata: ListMeta { resource_version },
+            items: self.all().iter().map(|posted| posted.object.clone()).collect(),
         }
+    }
+
+    /// How far replication of `name` was behind, the oldest first.
+    pub fn lag(&self, name: &MigrationName) -> Vec<LagSample> {
+        lock(&self.lag).get(name).map(LagHistory::samples).unwrap_or_default()
     }
 
     /// The journal that holds the history of `name`.

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum FailureReason {
     /// 400: the request makes no sense.
     BadRequest,
+    /// 401: no token was shown, or a wrong one.
+    Unauthorized,
+    /// 403: a page of somebody else asks through a browser.
+    Forbidden,
     /// 404: there is no such thing.
     NotFound,
     /// 405: this face only reads.
@@ -19,7 +23,7 @@ pub enum FailureReason {
     RequestEntityTooLarge,
     /// 421: the `Host` is not one of this server's names.
     MisdirectedRequest,
-    /// 429: too many watches are open.
+    /// 429: too many watches are open, or too much was asked at once.
     TooManyRequests,
     /// 500: the server could not.
     InternalError,
@@ -32,6 +36,8 @@ impl FailureReason {
     pub const fn code(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestEntityTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -98,11 +104,17 @@ impl IntoResponse for Failure {
             FailureReason::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
+            // Browsers ask for `Basic` by themselves; programs know the other.
+            FailureReason::Unauthorized => {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"bascule\", charset=\"UTF-8\""));
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bascule\""));
+            }
             // A stream that ends frees a place within minutes; asking every few seconds would only make it worse.
             FailureReason::TooManyRequests => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
             }
             FailureReason::BadRequest
+            | FailureReason::Forbidden
             | FailureReason::NotFound
             | FailureReason::RequestEntityTooLarge
             | FailureReason::MisdirectedRequest

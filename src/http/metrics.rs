@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::checks::outcome::Verdict;
 use crate::clock::elapsed;
 use crate::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
 use crate::names::{Direction, MigrationName};
@@ -39,6 +40,14 @@ struct ByGate {
     gate: String,
 }
 
+/// A check, and a word of its own for each kind of end: what cannot be told apart from a failure hides it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct ByCheck {
+    migration: String,
+    check: String,
+    verdict: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByDirection {
     migration: String,
@@ -57,6 +66,7 @@ struct Standing {
 struct Shown {
     standing: Option<Standing>,
     gates: BTreeSet<ByGate>,
+    checks: BTreeSet<ByCheck>,
 }
 
 /// All metrics of this process. What a status says is taken from it when it is published; the rest is told by whoever does it.
@@ -64,6 +74,8 @@ pub struct Metrics {
     registry: Registry,
     standing: Family<Standing, Gauge>,
     gate_open: Family<ByGate, Gauge>,
+    check_verdict: Family<ByCheck, Gauge>,
+    checks_waived: Family<ByMigration, Gauge>,
     lag: Family<ByDirection, Seconds>,
     write_pause: Family<ByMigration, Seconds>,
     rollback_ready: Family<ByMigration, Gauge>,
@@ -82,6 +94,8 @@ impl Default for Metrics {
             registry: Registry::default(),
             standing: Family::default(),
             gate_open: Family::default(),
+            check_verdict: Family::default(),
+            checks_waived: Family::default(),
             lag: Family::default(),
             write_pause: Family::default(),
             rollback_ready: Family::default(),
@@ -104,7 +118,14 @@ impl Metrics {
         registry.register("bascule_build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("bascule_migration_info", "Phase reached and rung stood on", self.standing.clone());
         registry.register("bascule_gate_open", "1 if the gate is open, 0 if not or unknown", self.gate_open.clone());
-        registry.register("bascule_replication_lag_seconds", "Age of the oldest heartbeat under way", self.lag.clone());
+        let help = "1 for the verdict (pass, fail, unknown) that the newest run of a check ended with, 0 for the others";
+        registry.register("bascule_check_verdict", help, self.check_verdict.clone());
+        registry.register("bascule_checks_waived", "Checks that need not pass for a while", self.checks_waived.clone());
+        registry.register(
+            "bascule_replication_lag_seconds",
+            "Seconds that rows took at most, as proven last, or the age of an overdue heartbeat",
+            self.lag.clone(),
+        );
         registry.register(
             "bascule_write_pause_seconds",
             "Length of the present write pause, 0 without",
@@ -150,6 +171,7 @@ impl Metrics {
         let shown = all_shown.entry(name.clone()).or_default();
         self.show_standing(shown, &migration, status);
         self.show_gates(shown, &migration, status);
+        self.show_checks(shown, &migration, status);
         for (direction, report) in [(Direction::Forward, &status.forward), (Direction::Reverse, &status.reverse)] {
             let label = ByDirection { migration: migration.clone(), direction: direction.to_string() };
             match report.lag_seconds {
@@ -189,6 +211,28 @@ impl Metrics {
             self.gate_open.remove(gone);
         }
         shown.gates = gates;
+    }
+
+    fn show_checks(&self, shown: &mut Shown, migration: &str, status: &MigrationStatus) {
+        let mut checks = BTreeSet::new();
+        for check in &status.checks {
+            for verdict in Verdict::ALL {
+                let label = ByCheck {
+                    migration: migration.to_owned(),
+                    check: check.name.to_string(),
+                    verdict: verdict.word().to_owned(),
+                };
+                self.check_verdict.get_or_create(&label).set(i64::from(check.verdict == verdict));
+                checks.insert(label);
+            }
+        }
+        for gone in shown.checks.difference(&checks) {
+            self.check_verdict.remove(gone);
+        }
+        shown.checks = checks;
+        let waived = status.checks.iter().filter(|check| check.waiver.is_some()).count();
+        let label = ByMigration { migration: migration.to_owned() };
+        self.checks_waived.get_or_create(&label).set(i64::try_from(waived).unwrap_or(i64::MAX));
     }
 
     /// Everything, in the OpenMetrics text format that Prometheus reads.

@@ -1,5 +1,6 @@
 //! What is answered, in Kubernetes's shapes.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,9 @@ pub struct EventList {
 pub struct EventListMeta {
     /// What to give as `after` for the next page.
     pub next_after: u64,
+    /// What to give as `before` for the page before; nothing where this one begins with the first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_before: Option<u64>,
 }
 
 /// What a watch sends.
@@ -97,6 +101,23 @@ pub struct WatchEvent {
     pub event_type: WatchEventType,
     /// The migration as it is now.
     pub object: MigrationObject,
+}
+
+/// What a watch sends while nothing is new: that it lives, and when each migration was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bookmark {
+    /// The looks.
+    pub looks: Vec<Look>,
+}
+
+/// When a migration was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Look {
+    /// Which.
+    pub name: MigrationName,
+    /// When the newest pass over it ended.
+    pub observed_at: Timestamp,
 }
 
 /// Kubernetes's words for what happened to an object.

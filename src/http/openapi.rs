@@ -4,7 +4,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::failure::FailureBody;
-use super::objects::{EventList, MigrationList, MigrationObject, WatchEvent};
+use super::journey::Journey;
+use super::objects::{Bookmark, EventList, MigrationList, MigrationObject, WatchEvent};
 use crate::migration::plan::Plan;
 
 const PATHS: &str = include_str!("openapi.json");
@@ -21,6 +22,8 @@ pub fn document() -> Value {
     generator.subschema_for::<MigrationList>();
     generator.subschema_for::<EventList>();
     generator.subschema_for::<WatchEvent>();
+    generator.subschema_for::<Bookmark>();
+    generator.subschema_for::<Journey>();
     generator.subschema_for::<Plan>();
     generator.subschema_for::<FailureBody>();
     let schemas = generator.take_definitions(true);

@@ -1,6 +1,7 @@
 //! The socket: how many, how large, how slow, and how it ends.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tower::ServiceExt;
 
+use super::access::Access;
 use super::answers::{Face, router};
 use super::board::Board;
+use super::peers::{Peers, Seat, Share};
 use super::watch::Closing;
 
 /// When the process has no file descriptors left, asking again at once would only burn the processor.
@@ -26,8 +31,14 @@ const LEAST_HEAD_BYTES: usize = 8192;
 /// How much of this server a client may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Who may read.
+    pub access: Access,
     /// Connections at once; further ones wait in the system's queue.
     pub connections: usize,
+    /// Connections of one address at once; further ones are hung up on.
+    pub connections_of_one: usize,
+    /// Requests of one address in a second; further ones are refused.
+    pub requests_per_second: u32,
     /// Event streams and long polls at once; further ones are refused.
     pub streams: usize,
     /// How long a client may take to send the head of a request, or be idle between two.
@@ -48,9 +59,13 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Enough for a few teams with dashboards, and little enough that a hundred slow clients cannot crowd the controllers out.
+    /// One address has half of the seats, because a proxy is one too, and twice the requests that are promised to be answered.
     fn default() -> Self {
         Self {
+            access: Access::Anybody,
             connections: 256,
+            connections_of_one: 128,
+            requests_per_second: 4000,
             streams: 64,
             head_time: Duration::from_secs(10),
             head_bytes: 16 * 1024,
@@ -69,6 +84,9 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, limits: Limits, shu
     let (close, closing) = watch::channel(false);
     let closing = Closing(closing);
     let seats = Arc::new(Semaphore::new(limits.connections));
+    let share = Share { connections: limits.connections_of_one, requests_per_second: limits.requests_per_second };
+    let peers = Peers::new(share);
+    let stopwatch = Stopwatch::start();
     let router = router(&Arc::new(Face::new(board, limits.clone(), closing.clone())));
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
@@ -78,8 +96,12 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, limits: Limits, shu
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            Some((stream, seat)) = accept(&listener, &seats) => {
-                connections.spawn(attend(stream, seat, router.clone(), Arc::clone(&limits), closing.clone()));
+            Some((stream, address, seat)) = accept(&listener, &seats) => {
+                // Whoever has its share already is hung up on: others wait for that seat.
+                if let Some(own) = peers.seat(address, stopwatch.shows()) {
+                    let asker = Asker { seat: own, stopwatch };
+                    connections.spawn(attend(stream, seat, asker, router.clone(), Arc::clone(&limits), closing.clone()));
+                }
             }
         }
     }
@@ -92,11 +114,11 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>, limits: Limits, shu
 }
 
 /// The next connection, once there is a seat for it. Safe to cancel.
-async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let seat = Arc::clone(seats).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Some((stream, seat)),
+            Ok((stream, address)) => return Some((stream, address.ip(), seat)),
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(PAUSE_AFTER_REFUSED_ACCEPT).await;
@@ -105,15 +127,55 @@ async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-async fn attend(stream: TcpStream, _seat: OwnedSemaphorePermit, router: Router, limits: Arc<Limits>, mut closing: Closing) {
+/// Who asks, as far as its share of this server goes; every request carries it.
+#[derive(Clone)]
+pub(super) struct Asker {
+    seat: Arc<Seat>,
+    stopwatch: Stopwatch,
+}
+
+impl Asker {
+    /// Pays for something that costs as much as `requests`; false if the address has nothing left.
+    pub fn pays(&self, requests: u32) -> bool {
+        self.seat.pays(requests, self.stopwatch.shows())
+    }
+}
+
+/// The time since the server's start.
+#[derive(Clone, Copy)]
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[allow(clippy::disallowed_methods, reason = "a flood is measured by the machine's time, however fast a sandbox goes")]
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn shows(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+async fn attend(
+    stream: TcpStream,
+    _seat: OwnedSemaphorePermit,
+    asker: Asker,
+    router: Router,
+    limits: Arc<Limits>,
+    mut closing: Closing,
+) {
     // Events are small and should not wait for more.
     _ = stream.set_nodelay(true);
+    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(asker.clone());
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
         .max_buf_size(limits.head_bytes.max(LEAST_HEAD_BYTES))
         .max_headers(limits.header_lines)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => {

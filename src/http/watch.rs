@@ -1,10 +1,11 @@
-//! Watching one migration: a long poll, or a stream of server-sent events.
+//! Watching: a long poll of one migration, or a stream of server-sent events of one or of all.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -15,14 +16,14 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::answers::{Answer, Face, json};
 use super::board::Posted;
 use super::failure::{Failure, FailureReason};
-use super::objects::{WatchEvent, WatchEventType};
+use super::objects::{Bookmark, Look, WatchEvent, WatchEventType};
 use crate::names::MigrationName;
 
 /// A long poll's patience when the asker names none: below the minute after which common proxies hang up.
 const PATIENCE_UNLESS_ASKED: Duration = Duration::from_secs(30);
 
-/// A comment this often keeps proxies from taking a quiet stream for a dead one.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A bookmark this often keeps proxies from taking a quiet stream for a dead one, and lets the page say so when it is one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(15);
 
 /// Becomes true when the server shuts down.
 #[derive(Clone)]
@@ -89,28 +90,40 @@ pub(super) async fn long_poll(face: &Face, name: &MigrationName, query: &Migrati
 /// the server has enough.
 pub(super) fn stream(face: &Arc<Face>, name: MigrationName, asked: &HeaderMap) -> Answer {
     face.posted(&name)?;
+    let known = asked.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let sent = known.map(|version| (name.clone(), version)).into_iter().collect();
+    watching(face, Some(name), sent)
+}
+
+/// The same for all migrations, those that come later too.
+pub(super) fn stream_of_all(face: &Arc<Face>) -> Answer {
+    watching(face, None, BTreeMap::new())
+}
+
+fn watching(face: &Arc<Face>, only: Option<MigrationName>, sent: BTreeMap<MigrationName, u64>) -> Answer {
     let watching = Watching {
         newest: face.board.watch(),
         closing: face.closing.clone(),
         _place: place(face)?,
         face: Arc::clone(face),
-        name,
-        sent: asked.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok()),
+        only,
+        sent,
     };
     Ok(response(unfold(watching, Watching::next)))
 }
 
 fn response(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(events).into_response()
 }
 
 struct Watching {
     face: Arc<Face>,
-    name: MigrationName,
+    /// The one that is watched; all without it.
+    only: Option<MigrationName>,
     newest: watch::Receiver<u64>,
     closing: Closing,
-    /// The version that the client has.
-    sent: Option<u64>,
+    /// The versions that the client has.
+    sent: BTreeMap<MigrationName, u64>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -118,17 +131,30 @@ impl Watching {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
             self.newest.borrow_and_update();
-            let posted = self.face.board.get(&self.name)?;
-            if self.sent != Some(posted.resource_version) {
-                let event_type = if self.sent.is_none() { WatchEventType::Added } else { WatchEventType::Modified };
-                self.sent = Some(posted.resource_version);
-                return Some((Ok(told(event_type, &posted)?), self));
+            let watched = self.watched();
+            if let Some(posted) = watched.iter().find(|posted| self.is_news(posted)) {
+                let name = posted.object.metadata.name.clone();
+                let before = self.sent.insert(name, posted.resource_version);
+                let event_type = if before.is_none() { WatchEventType::Added } else { WatchEventType::Modified };
+                return Some((Ok(told(event_type, posted)?), self));
             }
             tokio::select! {
                 changed = self.newest.changed() => changed.ok()?,
                 () = self.closing.begun() => return None,
+                () = tokio::time::sleep(BOOKMARK_EVERY) => return Some((Ok(bookmark(&self.watched())?), self)),
             }
         }
+    }
+
+    fn watched(&self) -> Vec<Arc<Posted>> {
+        match &self.only {
+            Some(name) => self.face.board.get(name).into_iter().collect(),
+            None => self.face.board.all(),
+        }
+    }
+
+    fn is_news(&self, posted: &Posted) -> bool {
+        self.sent.get(&posted.object.metadata.name) != Some(&posted.resource_version)
     }
 }
 
@@ -136,4 +162,12 @@ fn told(event_type: WatchEventType, posted: &Posted) -> Option<Event> {
     let data = WatchEvent { event_type, object: posted.object.clone() };
     let event = Event::default().event(event_type.as_str()).id(posted.resource_version.to_string());
     event.json_data(data).ok()
+}
+
+fn bookmark(watched: &[Arc<Posted>]) -> Option<Event> {
+    let look = |posted: &Arc<Posted>| {
+        let object = &posted.object;
+        Look { name: object.metadata.name.clone(), observed_at: object.status.observed_at }
+    };
+    Event::default().event("BOOKMARK").json_data(Bookmark { looks: watched.iter().map(look).collect() }).ok()
 }

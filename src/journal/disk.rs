@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tempfile::TempDir;
 
 use super::JournalError;
 use super::entry::Row;
@@ -32,6 +33,8 @@ pub(super) struct Disk {
     pub connection: Connection,
     /// Held for its lock, which the system takes back when the process dies.
     _lock: Option<File>,
+    /// Where a copy is, which goes with it.
+    _copy: Option<TempDir>,
 }
 
 impl Disk {
@@ -39,7 +42,7 @@ impl Disk {
     pub fn in_memory(migration: &MigrationName) -> Result<Self, JournalError> {
         let path = PathBuf::from(":memory:");
         let connection = Connection::open_in_memory().map_err(|error| JournalError::of_sqlite(&path, &error))?;
-        let disk = Self { path, connection, _lock: None };
+        let disk = Self { path, connection, _lock: None, _copy: None };
         disk.run(|db| {
             db.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
             lay_out(db, migration, Timestamp::UNIX_EPOCH)
@@ -56,12 +59,47 @@ impl Disk {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(path, migration, now)?,
             Err(error) => return Err(JournalError::of_io(path, &error)),
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|error| JournalError::of_sqlite(path, &error))?;
-        let disk = Self { path: path.to_owned(), connection, _lock: Some(lock) };
+        let connection = connect(path).map_err(|error| JournalError::of_sqlite(path, &error))?;
+        let disk = Self { path: path.to_owned(), connection, _lock: Some(lock), _copy: None };
         disk.run(|db| {
             db.busy_timeout(BUSY_TIMEOUT)?;
             db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;")
+        })?;
+        disk.check_whole()?;
+        disk.check_belongs_to(migration)?;
+        Ok(disk)
+    }
+
+    /// A copy of the file at `path` as it stands, in a place of its own. SQLite reads no file of this kind without making others
+    /// beside it, and takes what a killed process has left there into the file itself: so the journal itself is not opened.
+    pub fn copy(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        let failed = |error: &std::io::Error| JournalError::of_io(path, error);
+        let nobody_writes = lock_shared(path)?;
+        let directory = tempfile::tempdir().map_err(|error| failed(&error))?;
+        let copy = directory.path().join("copy");
+        fs::copy(path, &copy).map_err(|error| failed(&error))?;
+        match fs::copy(beside(path, "-wal"), beside(&copy, "-wal")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
+            Ok(_) | Err(_) => {}
+        }
+        drop(nobody_writes);
+        let connection = connect(&copy).map_err(|error| JournalError::of_sqlite(path, &error))?;
+        let disk = Self { path: path.to_owned(), connection, _lock: None, _copy: Some(directory) };
+        disk.check_whole()?;
+        disk.check_belongs_to(migration)?;
+        Ok(disk)
+    }
+
+    /// The file at `path` as of one moment, while another process goes on writing it. Nothing is written: a reader of SQLite's
+    /// write-ahead log neither waits for the writer nor holds it up.
+    pub fn moment(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| JournalError::of_sqlite(path, &error))?;
+        let disk = Self { path: path.to_owned(), connection, _lock: None, _copy: None };
+        disk.run(|db| {
+            db.busy_timeout(BUSY_TIMEOUT)?;
+            // The first read after this is the moment; it ends with the connection.
+            db.execute_batch("BEGIN")
         })?;
         disk.check_whole()?;
         disk.check_belongs_to(migration)?;
@@ -106,11 +144,21 @@ impl Disk {
 
     /// Every row after `after`, in order, at most `limit`.
     pub fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        self.select("WHERE seq > ?1 ORDER BY seq LIMIT ?2", after, limit)
+    }
+
+    /// The last rows before `before`, in order, at most `limit`.
+    pub fn rows_before(&self, before: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        let mut rows = self.select("WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", before, limit)?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    fn select(&self, which: &str, seq: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
         self.run(|db| {
-            let mut query = db.prepare_cached(
-                "SELECT seq, at, attempt, generation, kind, sentence, body, chain FROM entries WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?;
-            let rows = query.query_map(params![clamp(after), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            let columns = "seq, at, attempt, generation, kind, sentence, body, chain";
+            let mut query = db.prepare_cached(&format!("SELECT {columns} FROM entries {which}"))?;
+            let rows = query.query_map(params![clamp(seq), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
                 Ok(Row {
                     seq: unsigned(row.get(0)?),
                     at: row.get(1)?,
@@ -195,6 +243,24 @@ fn lock(path: &Path) -> Result<File, JournalError> {
         Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(JournalError::of_io(path, &error)),
     }
+}
+
+/// That no process has the journal, for as long as the answer is held; `None` where none has ever opened it here.
+fn lock_shared(path: &Path) -> Result<Option<File>, JournalError> {
+    let file = match File::open(beside(path, ".lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(JournalError::of_io(path, &error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(JournalError::of_io(path, &error)),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 /// Builds the file under another name and renames it, so that a journal at its own name is never half made.

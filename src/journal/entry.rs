@@ -11,6 +11,8 @@ use crate::database::Epoch;
 use crate::migration::facts::Fact;
 use crate::migration::ladder::Rung;
 use crate::migration::plan::Action;
+use crate::migration::source::Commit;
+use crate::names::MigrationName;
 use crate::spec::Phase;
 
 /// The number of one entry; entries are numbered from 1 without gaps.
@@ -49,6 +51,9 @@ pub enum Event {
         digest: String,
         /// Where it was read.
         source: String,
+        /// The commit that it was read from, where it came from a repository.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
     },
     /// A spec was refused; the one before stays in force.
     SpecRefused {
@@ -135,7 +140,10 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { epoch } => write!(f, "a controller started as epoch {}", epoch.0),
-            Self::SpecAccepted { source, .. } => write!(f, "the spec in {source} is in force"),
+            Self::SpecAccepted { source, commit: None, .. } => write!(f, "the spec in {source} is in force"),
+            Self::SpecAccepted { source, commit: Some(commit), .. } => {
+                write!(f, "the spec in {source} is in force, by commit {commit}")
+            }
             Self::SpecRefused { source, why, .. } => write!(f, "the spec in {source} is refused: {why}"),
             Self::Fact(fact) => fact.fmt(f),
             Self::Intent(action) => write!(f, "about to {action}"),
@@ -171,14 +179,28 @@ pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
+/// What the chain begins with, before the first row of a migration's journal.
+pub fn seed(migration: &MigrationName) -> String {
+    sha256(format!("bascule journal {migration}").as_bytes())
+}
+
 /// One row as it is stored, before it is understood.
-pub(super) struct Row {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Row {
+    /// Its number.
     pub seq: u64,
+    /// When it was written.
     pub at: String,
+    /// The attempt under way then.
     pub attempt: u32,
+    /// The generation of the spec that was acted for.
     pub generation: u64,
+    /// Its kind.
     pub kind: String,
+    /// The same for people.
     pub sentence: String,
+    /// What is said, as the JSON text that is hashed.
     pub body: String,
     /// SHA-256 over the row before and this one, so that no row can rot, vanish or be edited unnoticed.
     pub chain: String,
@@ -186,7 +208,7 @@ pub(super) struct Row {
 
 impl Row {
     /// The row that follows one with the chain value `before`.
-    pub fn after(before: &str, entry: &Entry) -> Result<Self, serde_json::Error> {
+    pub(super) fn after(before: &str, entry: &Entry) -> Result<Self, serde_json::Error> {
         let event = serde_json::to_value(&entry.event)?;
         let mut row = Self {
             seq: entry.seq.0,

@@ -17,12 +17,12 @@ use crate::database::Epoch;
 use crate::migration::facts::{Fact, Facts};
 use crate::migration::ladder::Rung;
 use crate::migration::plan::Action;
+use crate::migration::source::Commit;
 use crate::names::MigrationName;
 use crate::spec::Phase;
 use disk::Disk;
-use entry::Row;
 
-pub use entry::{Entry, EntryId, Event, EventKind, Outcome, sha256};
+pub use entry::{Entry, EntryId, Event, EventKind, Outcome, Row, seed, sha256};
 pub use error::JournalError;
 
 /// The most entries one call of [`Journal::history`] returns: a page, not the whole file in memory.
@@ -97,18 +97,25 @@ struct Fold {
     chain: String,
     facts: Arc<Facts>,
     epoch: Epoch,
-    /// Generation, digest and source of the spec in force.
-    spec: Option<(u64, String, String)>,
+    spec: Option<InForce>,
+}
+
+/// The spec in force, without its text.
+#[derive(Clone)]
+struct InForce {
+    generation: u64,
+    digest: String,
+    source: String,
+    commit: Option<Commit>,
 }
 
 impl Fold {
     fn new(migration: &MigrationName) -> Self {
-        let chain = sha256(format!("bascule journal {migration}").as_bytes());
-        Self { last: EntryId(0), newest: None, chain, facts: Arc::default(), epoch: Epoch(0), spec: None }
+        Self { last: EntryId(0), newest: None, chain: seed(migration), facts: Arc::default(), epoch: Epoch(0), spec: None }
     }
 
     fn generation(&self) -> u64 {
-        self.spec.as_ref().map_or(0, |(generation, ..)| *generation)
+        self.spec.as_ref().map_or(0, |spec| spec.generation)
     }
 
     fn apply(&mut self, entry: &Entry, chain: String) {
@@ -117,8 +124,9 @@ impl Fold {
         self.chain = chain;
         match &entry.event {
             Event::Started { epoch } => self.epoch = *epoch,
-            Event::SpecAccepted { digest, source } => {
-                self.spec = Some((entry.generation, digest.clone(), source.clone()));
+            Event::SpecAccepted { digest, source, commit } => {
+                let (digest, source, commit) = (digest.clone(), source.clone(), commit.clone());
+                self.spec = Some(InForce { generation: entry.generation, digest, source, commit });
             }
             Event::Fact(fact) => Arc::make_mut(&mut self.facts).apply(entry.at, fact),
             Event::SpecRefused { .. } | Event::Intent(_) | Event::Outcome { .. } | Event::StatusChanged { .. } => {}
@@ -127,6 +135,10 @@ impl Fold {
 }
 
 impl State {
+    fn read(&self, rows: Vec<Row>) -> Result<Vec<Entry>, JournalError> {
+        rows.into_iter().map(|row| row.read().map_err(|why| self.disk.corrupt(why))).collect()
+    }
+
     fn new(disk: Disk, migration: &MigrationName) -> Result<Self, JournalError> {
         let mut fold = Fold::new(migration);
         loop {
@@ -178,6 +190,26 @@ impl Journal {
         Ok(journal)
     }
 
+    /// What the journal at `path` says now, for whoever only asks: nothing is written there or beside it, and nothing can be.
+    pub fn read(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        let journal = Self::over(Disk::copy(path, migration)?, migration)?;
+        journal.close_for_good(JournalError::ReadOnly { path: path.to_owned(), detail: "it was only to be read".to_owned() });
+        Ok(journal)
+    }
+
+    /// The same, also beside the process that has the journal: then as of one moment, as the `sqlite3` shell would see it.
+    pub fn read_along(path: &Path, migration: &MigrationName) -> Result<Self, JournalError> {
+        match Self::read(path, migration) {
+            Err(JournalError::Locked { .. }) => {
+                let journal = Self::over(Disk::moment(path, migration)?, migration)?;
+                let detail = "it was only to be read".to_owned();
+                journal.close_for_good(JournalError::ReadOnly { path: path.to_owned(), detail });
+                Ok(journal)
+            }
+            read => read,
+        }
+    }
+
     /// A journal that is gone when it is dropped: for rehearsals.
     pub fn in_memory(migration: &MigrationName) -> Result<Self, JournalError> {
         Self::over(Disk::in_memory(migration)?, migration)
@@ -187,11 +219,14 @@ impl Journal {
     /// whoever holds it only observes.
     pub fn observing(migration: &MigrationName, trouble: &JournalError) -> Result<Self, JournalError> {
         let journal = Self::in_memory(migration)?;
-        let mut state = journal.lock();
-        state.trouble = Some(trouble.clone());
-        state.closed = Closed::ForGood;
-        drop(state);
+        journal.close_for_good(trouble.clone());
         Ok(journal)
+    }
+
+    fn close_for_good(&self, trouble: JournalError) {
+        let mut state = self.lock();
+        state.trouble = Some(trouble);
+        state.closed = Closed::ForGood;
     }
 
     /// When the newest entry was written; `None` in an empty journal.
@@ -247,14 +282,20 @@ impl Journal {
     /// Puts a spec into force and keeps its text. Returns its generation, one more than before if the text differs from the
     /// one in force, and the same, writing nothing, if it does not.
     pub fn accept_spec(&self, at: Timestamp, source: &str, text: &str) -> Result<u64, JournalError> {
+        self.accept_spec_of(None, at, source, text)
+    }
+
+    /// The same of a spec that `commit` brought.
+    pub fn accept_spec_of(&self, commit: Option<&Commit>, at: Timestamp, source: &str, text: &str) -> Result<u64, JournalError> {
         let digest = sha256(text.as_bytes());
         let in_force = self.lock().fold.spec.clone();
-        if let Some((generation, ..)) = in_force.filter(|(_, known, _)| *known == digest) {
-            return Ok(generation);
+        if let Some(spec) = in_force.filter(|spec| spec.digest == digest) {
+            return Ok(spec.generation);
         }
         self.around(EventKind::SpecAccepted, |state| {
             let generation = state.fold.generation() + 1;
-            let event = Event::SpecAccepted { digest: digest.clone(), source: source.to_owned() };
+            let (source, commit) = (source.to_owned(), commit.cloned());
+            let event = Event::SpecAccepted { digest: digest.clone(), source, commit };
             state.append(at, generation, event, Some((&digest, text)))?;
             Ok(generation)
         })
@@ -271,10 +312,15 @@ impl Journal {
         self.lock().fold.generation()
     }
 
+    /// The commit that brought the spec in force, where it came from a repository.
+    pub fn commit_in_force(&self) -> Option<Commit> {
+        self.lock().fold.spec.as_ref().and_then(|spec| spec.commit.clone())
+    }
+
     /// The spec in force, as it was read: what a restart holds on to when the file on disk is bad.
     pub fn last_good_spec(&self) -> Result<Option<StoredSpec>, JournalError> {
         let state = self.lock();
-        let Some((generation, digest, source)) = state.fold.spec.clone() else { return Ok(None) };
+        let Some(InForce { generation, digest, source, .. }) = state.fold.spec.clone() else { return Ok(None) };
         let text = state.disk.spec_text(&digest)?.filter(|text| sha256(text.as_bytes()) == digest);
         let text =
             text.ok_or_else(|| state.disk.corrupt(format!("the text of generation {generation} is not the one in force")))?;
@@ -285,7 +331,25 @@ impl Journal {
     pub fn history(&self, after_seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
         let state = self.lock();
         let rows = state.disk.rows(after_seq, limit.min(HISTORY_PAGE))?;
-        rows.into_iter().map(|row| row.read().map_err(|why| state.disk.corrupt(why))).collect()
+        state.read(rows)
+    }
+
+    /// The last entries before `before_seq` in order, at most `limit` and at most [`HISTORY_PAGE`]: with a number beyond the end,
+    /// the newest.
+    pub fn history_before(&self, before_seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = self.lock();
+        let rows = state.disk.rows_before(before_seq, limit.min(HISTORY_PAGE))?;
+        state.read(rows)
+    }
+
+    /// Every row after `after_seq` as it is stored, chained, at most `limit`.
+    pub fn rows(&self, after_seq: u64, limit: usize) -> Result<Vec<Row>, JournalError> {
+        self.lock().disk.rows(after_seq, limit)
+    }
+
+    /// The text of a spec that was in force once, by its digest; `None` where there was no such spec.
+    pub fn spec_text(&self, digest: &str) -> Result<Option<String>, JournalError> {
+        self.lock().disk.spec_text(digest)
     }
 
     /// Whether the journal can be written. After a failure that can heal it tries; `at` marks the try.

@@ -51,6 +51,9 @@ pub fn derive(migration: &Migration, legacy: &Server, target: &Server, credentia
     replaced
         .push(format!("validation.maxAge {before} is {COMPARISONS_LAST}: rows are compared in real time, a dozen times less"));
     replaced.push("credentials are the lab's own".to_owned());
+    if lab.spec.checks.schema.as_mut().is_some_and(|check| check.migrations.take().is_some()) {
+        replaced.push("checks.schema.migrations is left out: the lab's application has no table of its migrations".to_owned());
+    }
     if let Some(budget) = budget {
         let before = std::mem::replace(&mut lab.spec.cutover.write_pause_budget, budget);
         replaced.push(format!("cutover.writePauseBudget {before} is {budget}, so that nobody waits for it"));

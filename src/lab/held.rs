@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use super::mover::Trouble;
 use super::mover::table::quoted;
 use super::schema::PAYMENTS;
-use crate::mysql::connect::{Address, Credentials, connect};
+use crate::credentials::Credentials;
+use crate::mysql::connect::{Address, connect};
 use crate::names::Side;
 
 /// The customer asks this often whether the connection is still there, as a pool does.

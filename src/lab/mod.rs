@@ -13,6 +13,7 @@ pub mod report;
 pub mod schema;
 pub mod seam;
 pub mod server;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -31,16 +32,20 @@ use self::customers::{Book, Customers, Hours, Shop, Switch};
 use self::derive::{LabSpec, account_file, derive};
 use self::held::Holding;
 use self::mover::Trouble;
-use self::proof::{RowsOf, rows_of};
+use self::proof::rows_of;
 use self::report::{LabReport, TablePair, count};
 use self::seam::LabDatabase;
 use self::server::{Server, ServerError};
+use self::witness::{Agreed, Witness};
 use crate::clock::{Clock, elapsed};
-use crate::mysql::connect::{Address, Credentials, connect};
+use crate::credentials::Credentials;
+use crate::database::LogForm;
+use crate::mysql::connect::{Address, connect};
 use crate::mysql::database::MySqlDatabase;
 use crate::mysql::people::user_of;
 use crate::names::{Account, Side};
 use crate::parity::background::Background;
+use crate::parity::rescue::Rescue;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::dms::outside::DataPlane;
 use crate::sim::profile::FaultProfile;
@@ -95,7 +100,8 @@ pub struct Lab {
     addresses: (Address, Address),
     customers: Option<Customers>,
     book: Arc<Book>,
-    agreed: Option<(Vec<RowsOf>, Vec<RowsOf>)>,
+    agreed: Option<Agreed>,
+    witness: Arc<Witness>,
     held: Vec<Holding>,
     began: Timestamp,
     mishaps: UnboundedSender<Mishap>,
@@ -139,8 +145,9 @@ impl Lab {
         let bridge = tokio::spawn(bridge.run(heard));
         let customers = Customers::open(&shop, seed);
         let book = Arc::clone(&customers.book);
+        let witness = Arc::new(Witness::new(addresses.clone(), schema::tables(&spec.migration), Arc::clone(&book)));
         let (customers, agreed, held) = (Some(customers), None, Vec::new());
-        Ok(Self { world, spec, addresses, customers, book, agreed, held, began, mishaps, bridge, directory })
+        Ok(Self { world, spec, addresses, customers, book, agreed, witness, held, began, mishaps, bridge, directory })
     }
 
     /// Lets something happen. A lab whose bridge has died says so at its end.
@@ -163,12 +170,18 @@ impl Lab {
 
     /// A side's database, as the controller reaches it.
     pub fn database(&self, side: Side, clock: &Clock, crash: CrashSwitch) -> LabDatabase {
-        LabDatabase::new(Arc::new(MySqlDatabase::new(&self.spec.migration, side, clock)), crash)
+        let database = MySqlDatabase::new(&self.spec.migration, side, clock);
+        LabDatabase::new(Arc::new(database), crash, Arc::clone(&self.witness))
     }
 
     /// Who compares both sides' rows. A controller that is killed leaves its progress to the next.
     pub fn comparer(&self, clock: &Clock) -> Background {
         Background::new(clock, Some(self.directory.path().to_owned()))
+    }
+
+    /// Who saves the rows that a forced rollback leaves behind.
+    pub fn exporter(&self, clock: &Clock) -> Rescue {
+        Rescue::new(clock, Some(self.directory.path().to_owned()))
     }
 
     /// Where a side's server listens.
@@ -216,6 +229,7 @@ impl Lab {
         let mut here = connect(self.address(authoritative), &Server::root()).await.map_err(Trouble::from)?;
         let mut there = connect(self.address(authoritative.other()), &Server::root()).await.map_err(Trouble::from)?;
         let counted = count(&mut here, &mut there, &self.book, schema::schema(&self.spec.migration)).await?;
+        let seen = self.witness.testimony().await;
         let mut held = Vec::new();
         for holding in self.held {
             held.push(holding.end(schema::schema(&self.spec.migration), [&mut here, &mut there]).await?);
@@ -225,7 +239,7 @@ impl Lab {
         let servers = self.bridge.await.map_err(|error| LabError::Died(error.to_string()))?;
         drop(servers);
         drop(self.directory);
-        let tables = self.agreed.map(|(legacy, target)| {
+        let tables = self.agreed.or(seen).map(|(legacy, target)| {
             legacy.into_iter().zip(target).map(|(legacy, target)| TablePair { legacy, target }).collect::<Vec<_>>()
         });
         Ok(LabReport {
@@ -235,6 +249,7 @@ impl Lab {
             replaced: self.spec.replaced,
             payments: counted.payments,
             left_behind: counted.left_behind,
+            unbalanced: counted.unbalanced,
             tables,
             refusals: self.book.refusals(),
             switches: self.book.switches(),
@@ -266,10 +281,9 @@ const ROW_LOG: [&str; 4] =
 /// A process that is killed leaves what it has written to the operating system: no commit needs to wait for the disk.
 const QUICK_COMMITS: &str = "--innodb-flush-log-at-trx-commit=2";
 
-/// Each side gives out every second number, so that no two rows of both sides can have the same one.
-fn numbers(offset: u32) -> [String; 3] {
-    [format!("--server-id={offset}"), "--auto-increment-increment=2".to_owned(), format!("--auto-increment-offset={offset}")]
-}
+/// What tells the servers apart in their logs. Both give the same numbers to their rows, as servers do that nobody has told
+/// otherwise: only the controller keeps one number from being given twice.
+const SERVER_IDS: [&str; 2] = ["--server-id=1", "--server-id=2"];
 
 /// Two weeks: longer than any rehearsal, as an operator would have set it before a migration.
 const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
@@ -277,7 +291,7 @@ const LEGACY_RETENTION: &str = "--binlog-expire-logs-seconds=1209600";
 /// Legacy has always written a log.
 fn legacy_options() -> Vec<String> {
     let log = ROW_LOG.map(str::to_owned);
-    numbers(2).into_iter().chain(log).chain([QUICK_COMMITS.to_owned(), LEGACY_RETENTION.to_owned()]).collect()
+    log.into_iter().chain([SERVER_IDS[1], QUICK_COMMITS, LEGACY_RETENTION].map(str::to_owned)).collect()
 }
 
 /// The target writes none until its parameter group says so and it is restarted.
@@ -288,11 +302,12 @@ fn target_options(binlog: Option<&EffectiveBinlog>) -> Vec<String> {
             format!("--binlog-format={}", binlog.format),
             format!("--binlog-row-image={}", binlog.row_image),
             format!("--binlog-checksum={}", binlog.checksum),
+            format!("--log-bin-compress={}", u8::from(binlog.form == LogForm::Compressed)),
             ROW_LOG[3].to_owned(),
         ],
         Some(_) | None => vec!["--skip-log-bin".to_owned()],
     };
-    numbers(1).into_iter().chain(log).chain([QUICK_COMMITS.to_owned()]).collect()
+    log.into_iter().chain([SERVER_IDS[0], QUICK_COMMITS].map(str::to_owned)).collect()
 }
 
 /// The stand-in AWS of a lab: the lab's tables, nobody simulated who pays, and rows that are moved elsewhere.

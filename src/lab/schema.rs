@@ -47,6 +47,9 @@ const TABLES: [(&str, &str); 5] = [
     ("audit", "at DATETIME(6) NOT NULL, what VARCHAR(100) NOT NULL, who VARBINARY(64), PRIMARY KEY (at, what)"),
 ];
 
+/// How keys begin of what was there before the migration. Balances are of what came after it.
+pub const OPENED: &str = "old-";
+
 /// How many ledger accounts there are: few, so that transactions meet on their rows.
 pub const ACCOUNTS: u32 = 50;
 
@@ -104,12 +107,12 @@ async fn fill(connection: &mut mysql_async::Conn) -> Result<(), Trouble> {
         format!("INSERT INTO accounts (id, balance) SELECT seq, 0 FROM seq_1_to_{ACCOUNTS}"),
         format!(
             "INSERT INTO {PAYMENTS} (idempotency_key, customer_id, amount, currency, status, details, flags) \
-             SELECT CONCAT('old-', seq), CONCAT('customer-', seq % 500), seq * 1.0001, ELT(1 + seq % 3, 'EUR', 'USD', 'JPY'), 1 + seq % 3, \
+             SELECT CONCAT('{OPENED}', seq), CONCAT('customer-', seq % 500), seq * 1.0001, ELT(1 + seq % 3, 'EUR', 'USD', 'JPY'), 1 + seq % 3, \
              JSON_OBJECT('note', CONCAT('grüße 💶 ', seq), 'n', seq), seq % 256 FROM seq_1_to_{ROWS_AT_START}"
         ),
         format!(
             "INSERT INTO ledger_entries (idempotency_key, account_id, delta) \
-             SELECT CONCAT('old-', seq), 1 + seq % {ACCOUNTS}, -seq * 1.0001 FROM seq_1_to_{ROWS_AT_START}"
+             SELECT CONCAT('{OPENED}', seq), 1 + seq % {ACCOUNTS}, -seq * 1.0001 FROM seq_1_to_{ROWS_AT_START}"
         ),
         format!(
             "INSERT INTO customers (id, name, fingerprint, labels, score, since) \

@@ -1,8 +1,11 @@
-//! A lab's database, as the controller reaches it: the real seam, whose caller may be killed on either side of every verb.
+//! A lab's database, as the controller reaches it: the real seam, whose caller may be killed on either side of every verb, and
+//! with a witness of what both sides hold when a way back ends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
+use super::witness::Witness;
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Structure};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
 
@@ -11,12 +14,13 @@ use crate::sim::crash::{CrashSwitch, Place};
 pub struct LabDatabase {
     inner: Arc<dyn Database>,
     crash: CrashSwitch,
+    witness: Arc<Witness>,
 }
 
 impl LabDatabase {
-    /// `inner`, whose caller `crash` may kill.
-    pub const fn new(inner: Arc<dyn Database>, crash: CrashSwitch) -> Self {
-        Self { inner, crash }
+    /// `inner`, whose caller `crash` may kill, and whose openings `witness` sees.
+    pub const fn new(inner: Arc<dyn Database>, crash: CrashSwitch, witness: Arc<Witness>) -> Self {
+        Self { inner, crash, witness }
     }
 
     fn verb<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
@@ -46,6 +50,18 @@ impl Database for LabDatabase {
         self.verb(self.inner.id_space())
     }
 
+    fn structure(&self) -> Answer<'_, Structure> {
+        self.verb(self.inner.structure())
+    }
+
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        self.verb(self.inner.migrations(table))
+    }
+
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
+        self.verb(self.inner.number(query))
+    }
+
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {
         self.verb(self.inner.raise_ids(epoch, floors))
     }
@@ -59,7 +75,10 @@ impl Database for LabDatabase {
     }
 
     fn open_fence<'a>(&'a self, epoch: Epoch, accounts: &'a [Account]) -> Answer<'a, ()> {
-        self.verb(self.inner.open_fence(epoch, accounts))
+        self.verb(Box::pin(async move {
+            self.witness.look_before_opening(self.side()).await;
+            self.inner.open_fence(epoch, accounts).await
+        }))
     }
 
     fn write_marker<'a>(&'a self, epoch: Epoch, marker: &'a MarkerId) -> Answer<'a, ()> {

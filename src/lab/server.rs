@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::mysql::connect::{Address, Credentials};
+use crate::credentials::Credentials;
+use crate::mysql::connect::Address;
 use crate::spec::Tls;
 
 /// Looks this often whether a server answers ...
@@ -18,6 +19,11 @@ const GLANCES: u32 = 3000;
 
 /// Where distributions put server programs that are not on a user's PATH.
 const SERVER_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/libexec", "/usr/local/bin", "/opt/homebrew/bin"];
+
+/// What a MySQL server is told while it installs itself: without names, its `root@localhost` does not get in at 127.0.0.1.
+const FIRST_STATEMENTS: &str = "first-statements.sql";
+const ROOT_BY_ADDRESS: &str = "CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY '';\n\
+                               GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n";
 
 /// Why a server is not there.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +201,9 @@ impl Product {
             Self::MariaDb => arguments.extend(
                 ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"].map(OsString::from),
             ),
-            Self::MySql(_) => arguments.push("--initialize-insecure".into()),
+            Self::MySql(_) => {
+                arguments.extend(["--initialize-insecure".into(), option("init-file", &directory.join(FIRST_STATEMENTS))]);
+            }
         }
         arguments
     }
@@ -229,6 +237,9 @@ impl Product {
 fn install(product: &Product, directory: &Path) -> Result<(), ServerError> {
     let (program, place) = product.installer()?;
     let log = directory.join("install.log");
+    let first = directory.join(FIRST_STATEMENTS);
+    fs::write(&first, ROOT_BY_ADDRESS)
+        .map_err(|source| ServerError::Io { attempted: format!("cannot write {}", first.display()), source })?;
     let status = Command::new(place)
         .args(product.install_arguments(directory))
         // A server that starts clears its temporary directory of temporary tables, also of those that another is using.
@@ -320,6 +331,7 @@ mod tests {
         let arguments = mysql.install_arguments(Path::new("/d"));
         assert_eq!(texts(&arguments)[0], "--no-defaults");
         assert!(texts(&arguments).contains(&"--initialize-insecure") && texts(&arguments).contains(&"--datadir=/d/data"));
+        assert!(texts(&arguments).contains(&"--init-file=/d/first-statements.sql"));
         assert!(!texts(&Product::MariaDb.install_arguments(Path::new("/d"))).contains(&"--initialize-insecure"));
     }
 

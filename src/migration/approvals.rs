@@ -1,5 +1,7 @@
 //! Approvals: distinct people, unexpired, naming this attempt and the plan they saw. A changed plan voids them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -12,12 +14,14 @@ use crate::spec::{Approval, Migration, Phase};
 
 /// The digest of the cutover as it would be carried out: everything in the spec that has a say in it, and the ladder itself.
 ///
-/// The wished phase, `paused` and the approvals are left out: they say when and who, not what.
+/// The wished phase, `paused`, the approvals and the word of who would force a rollback are left out: they say when and who, not
+/// what.
 pub fn cutover_digest(migration: &Migration) -> PlanDigest {
     let mut said = migration.clone();
     said.spec.phase = Phase::CutOver;
     said.spec.paused = false;
     said.spec.approvals.clear();
+    said.spec.rollback.forced = None;
     let mut hash = Sha256::new();
     hash.update(serde_json::to_vec(&said).unwrap_or_default());
     for rung in Rung::ALL {
@@ -28,13 +32,13 @@ pub fn cutover_digest(migration: &Migration) -> PlanDigest {
 
 /// Which approvals count, which do not and why.
 pub fn report(migration: &Migration, digest: PlanDigest, now: Timestamp) -> ApprovalReport {
-    let mut counted: Vec<String> = Vec::new();
+    let (mut counted, mut people) = (Vec::new(), BTreeSet::new());
     let mut refused = Vec::new();
     for approval in &migration.spec.approvals {
         match refusal(approval, migration, &digest, now) {
             Some(why) => refused.push(format!("{}: {why}", approval.by)),
-            None if counted.contains(&approval.by) => refused.push(format!("{}: counted already", approval.by)),
-            None => counted.push(approval.by.clone()),
+            None if people.insert(approval.person()) => counted.push(approval.by.clone()),
+            None => refused.push(format!("{}: counted already", approval.by)),
         }
     }
     ApprovalReport { required: migration.spec.cutover.approvals.required, counted, refused, plan_digest: digest }
@@ -57,18 +61,20 @@ fn refusal(approval: &Approval, migration: &Migration, digest: &PlanDigest, now:
 
 /// The gate.
 pub fn standing(migration: &Migration, now: Timestamp) -> Standing {
-    if migration.spec.cutover.approvals.required == 0 {
-        return Standing::Open("no approvals are asked for".into());
-    }
-    let report = report(migration, cutover_digest(migration), now);
-    let (have, need) = (report.counted.len(), report.required as usize);
+    let (need, attempt) = (migration.spec.cutover.approvals.required, migration.spec.attempt);
     if need == 0 {
         return Standing::Open("the spec asks for no approvals".into());
     }
-    if have >= need {
+    if migration.spec.approvals.is_empty() {
+        // Most of the time; the digest takes longer than all other gates together.
+        return Standing::Closed(format!("0 approvals of {need} for attempt {attempt} and this plan"));
+    }
+    let report = report(migration, cutover_digest(migration), now);
+    let have = report.counted.len();
+    if have >= need as usize {
         return Standing::Open(format!("{have} approvals of {need}: {}", report.counted.join(", ")));
     }
-    let mut why = format!("{have} approvals of {need} for attempt {} and plan {}", migration.spec.attempt, report.plan_digest);
+    let mut why = format!("{have} approvals of {need} for attempt {attempt} and this plan");
     if !report.refused.is_empty() {
         why.push_str(&format!("; not counted: {}", report.refused.join(", ")));
     }

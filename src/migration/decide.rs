@@ -12,13 +12,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, MarkerPurpose};
+use super::forced;
 use super::gates::{self, Gate, Scene};
+use super::hooks;
 use super::ids;
 use super::ladder::{Rung, TaskPosture};
 use super::moves;
 use super::observation::Observation;
 use super::plan::{Action, Pace, Plan, Standing};
+use super::reverse;
 use super::safety;
+use super::wish;
 use crate::clock::after;
 use crate::controllers::binlog;
 use crate::controllers::dns;
@@ -62,13 +66,19 @@ fn wanted(scene: &Scene<'_>) -> Steps<Action> {
         return if is_opening(scene) { fences.and(paused) } else { paused };
     }
     // Fences come first: where both ask for something, closing a fence is what cannot wait.
-    fences
+    let steps = fences
         .and(replication(scene))
         .and(chores(scene))
         .and(names(scene))
         .and(front(scene))
         .and(binary_log(scene))
         .and(advice(scene))
+        .and(failing_checks(scene));
+    // In a pause of writes one action is what its budget may be overrun by, so that hooks have a pass of their own.
+    if scene.facts.writes_are_paused() && !steps.actions.is_empty() {
+        return steps;
+    }
+    steps.and(hooks::plan(scene).widen(Action::Hook))
 }
 
 /// A pause changes nothing, except what keeps it from holding both sides closed.
@@ -105,7 +115,7 @@ fn replication(scene: &Scene<'_>) -> Steps<Action> {
         reverse: task_wish(scene, posture.reverse, Direction::Reverse),
         reloads: reloads(scene),
     };
-    replication::plan(&wish, &scene.seen.replication, scene.migration).widen(Action::Replication)
+    reverse::hold(replication::plan(&wish, &scene.seen.replication, scene.migration).widen(Action::Replication), scene)
 }
 
 fn task_wish(scene: &Scene<'_>, posture: TaskPosture, direction: Direction) -> TaskWish {
@@ -146,7 +156,7 @@ fn reloads(scene: &Scene<'_>) -> Reloads {
 
 fn names(scene: &Scene<'_>) -> Steps<Action> {
     // A rollback may begin before the name ever went to the target; it need not go there any more.
-    if scene.facts.rung == Rung::RollbackFence {
+    if scene.facts.rung == Rung::RollbackFence || forced::is_under_way(scene.facts.rung) {
         return Steps::settled();
     }
     let wish = scene.facts.rung.posture().public_dns;
@@ -170,7 +180,7 @@ fn binary_log(scene: &Scene<'_>) -> Steps<Action> {
     binlog::plan(wish, &scene.seen.binlog, &gates::binlog_terms(scene)).widen(Action::Binlog)
 }
 
-/// What a rung does beside its posture: markers and comparisons.
+/// What a rung does beside its posture: markers, comparisons, numbers, the export.
 fn chores(scene: &Scene<'_>) -> Steps<Action> {
     match scene.facts.rung {
         Rung::Replicating | Rung::Validated | Rung::RollbackArmed if may_compare(scene.migration, scene.facts) => compare(scene),
@@ -178,6 +188,7 @@ fn chores(scene: &Scene<'_>) -> Steps<Action> {
         Rung::Flip | Rung::Observing => mark(scene, MarkerPurpose::ReverseProof),
         Rung::Arm => number(scene, Side::Target),
         Rung::RollbackFlip => mark(scene, MarkerPurpose::RollbackDrain).and(number(scene, Side::Legacy)),
+        Rung::ForcedExport => forced::export(scene).and(number(scene, Side::Legacy)),
         _ => Steps::settled(),
     }
 }
@@ -230,6 +241,7 @@ pub fn may_compare(migration: &Migration, facts: &Facts) -> bool {
         Rung::Preflight | Rung::Prepared | Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
         Rung::Observing | Rung::Completed | Rung::Aborted => false,
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => false,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => false,
     };
     flows && !migration.spec.paused
 }
@@ -264,17 +276,8 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
     let spec = &scene.migration.spec;
     let attempt = scene.facts.attempt;
     let rung = scene.facts.rung;
-    if spec.attempt < attempt {
-        return Steps::block(Block::new(
-            "AttemptLowered",
-            format!("attempt {attempt} is under way, the spec says {}; an attempt is only ever raised", spec.attempt),
-        ));
-    }
-    if spec.attempt > attempt && !moves::at_rest(scene) && rung != Rung::Aborted {
-        return Steps::block(Block::new(
-            "AttemptUnderWay",
-            format!("attempt {attempt} stands at {rung}; raise spec.attempt after an abort or a rollback, not before"),
-        ));
+    if let Some(block) = wish::against_attempt(spec.attempt, attempt, rung, || moves::at_rest(scene)) {
+        return Steps::block(block);
     }
     if let Some(why) = &scene.facts.rollback_abandoned {
         return Steps::block(Block::new(
@@ -282,33 +285,22 @@ fn advice(scene: &Scene<'_>) -> Steps<Action> {
             format!("the rollback was given up: {why}. Ask for CutOver, mend what held it up, then ask for RolledBack again"),
         ));
     }
-    match (spec.phase, rung) {
-        (Phase::RolledBack, Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed) => {
-            Steps::block(Block::new(
-                "NothingToRollBack",
-                "the target has never taken a write in this attempt; ask for an earlier phase instead",
-            ))
-        }
-        (Phase::RolledBack, Rung::Completed) => {
-            Steps::block(Block::new("RollbackGivenUp", "the migration is completed and its way back is retired"))
-        }
-        (Phase::RolledBack, Rung::Flip | Rung::Observing) => rollback_blocked(scene),
-        (Phase::CutOver | Phase::Completed, Rung::RollbackOpen | Rung::Aborted) if spec.attempt == attempt => {
-            Steps::block(Block::new("AttemptLatched", Gate::AttemptFree.judge(scene).text()))
-        }
-        (Phase::Preflight | Phase::Prepared | Phase::Replicating | Phase::Validated | Phase::RollbackArmed, _)
-            if scene.facts.is_past_no_return() && rung != Rung::RollbackOpen =>
-        {
-            Steps::block(Block::new(
-                "PastNoReturn",
-                format!(
-                    "the point of no return is passed; {} cannot be asked for any more, only CutOver, Completed or RolledBack",
-                    spec.phase
-                ),
-            ))
-        }
-        _ => Steps::settled(),
+    if spec.phase == Phase::RolledBack && matches!(rung, Rung::Flip | Rung::Observing) {
+        return rollback_blocked(scene);
     }
+    let spent = || (spec.attempt == attempt).then(|| Gate::AttemptFree.judge(scene).text().to_owned());
+    wish::against_phase(spec.phase, rung, scene.facts.is_past_no_return(), spent).map_or_else(Steps::settled, Steps::block)
+}
+
+/// A check that keeps failing is for a person, where a gate waits for it.
+fn failing_checks(scene: &Scene<'_>) -> Steps<Action> {
+    if !wants_more(scene) {
+        return Steps::settled();
+    }
+    let judged = judge_gates(scene);
+    let closed: Vec<Gate> = closed(&judged).collect();
+    let blocked = gates::failing(scene, &closed).into_iter().map(|why| Block::new("CheckFails", why)).collect();
+    Steps { actions: Vec::new(), waiting: Vec::new(), blocked }
 }
 
 /// A rollback that may not begin is held and told, gate by gate.
@@ -326,7 +318,7 @@ fn rollback_blocked(scene: &Scene<'_>) -> Steps<Action> {
     }
     Steps::block(Block::new(
         "RollbackNotReady",
-        format!("the rollback would lose writes, so it does not begin: {}", closed.join("; ")),
+        format!("the rollback would lose writes, so it does not begin: {}{}", closed.join("; "), forced::hint(scene)),
     ))
 }
 
@@ -340,6 +332,9 @@ fn judge_gates(scene: &Scene<'_>) -> Vec<Judged> {
         Rung::Observing => {
             list.extend(gates::COMPLETION);
             list.extend(gates::ROLLBACK);
+            if scene.migration.spec.rollback.forced.is_some() {
+                list.extend(gates::FORCED);
+            }
         }
         _ => {}
     }
@@ -362,10 +357,9 @@ pub fn wants_more(scene: &Scene<'_>) -> bool {
 }
 
 fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
-    let arrived = closed(judged).next().is_none();
     let in_a_hurry = match scene.facts.rung {
-        Rung::Open | Rung::Flip => true,
-        Rung::Aborted | Rung::RollbackOpen => !arrived,
+        Rung::Open => true,
+        Rung::Flip | Rung::Aborted | Rung::RollbackOpen => closed(judged).any(|gate| !takes_its_time(gate)),
         _ => false,
     };
     if scene.facts.writes_are_paused() {
@@ -380,12 +374,41 @@ fn pace(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Pace {
     // A wait that is known to end explains the gates that are closed until then; so does a gate that only time or a person
     // opens, and a heartbeat need not be young before that. What is closed for another reason may open any moment.
     let explained = steps.waiting.iter().any(|wait| !goes_on_beside(wait));
-    let takes_its_time = |gate: Gate| matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved);
     let unhurried = closed(judged).any(takes_its_time);
     let is_explained = |gate: Gate| takes_its_time(gate) || (unhurried && is_lag(gate));
     let arriving = closed(judged).any(|gate| !is_explained(gate));
     let held = !steps.blocked.is_empty();
     if wants_more(scene) && arriving && !explained && !held { Pace::Moving } else { Pace::Settled }
+}
+
+/// Whether only time or a person opens a gate: looking at it more often opens it no sooner. Checks have an interval of
+/// their own, and so have hooks.
+const fn takes_its_time(gate: Gate) -> bool {
+    matches!(gate, Gate::WindowPassed | Gate::LowTtlInForce | Gate::Approved) || is_checked(gate) || is_hook(gate)
+}
+
+const fn is_checked(gate: Gate) -> bool {
+    matches!(
+        gate,
+        Gate::PagesProven
+            | Gate::UpstreamsProven
+            | Gate::CachesProven
+            | Gate::SchemasAlike
+            | Gate::NamesAnswered
+            | Gate::TrafficEnded
+    )
+}
+
+const fn is_hook(gate: Gate) -> bool {
+    matches!(
+        gate,
+        Gate::HooksBeforeFence
+            | Gate::HooksAfterFence
+            | Gate::HooksBeforeFlip
+            | Gate::HooksAfterFlip
+            | Gate::HooksAfterAbort
+            | Gate::HooksAfterRollback
+    )
 }
 
 const fn is_lag(gate: Gate) -> bool {
@@ -402,16 +425,20 @@ fn goes_on_beside(wait: &Wait) -> bool {
     matches!(wait.reason.0.as_str(), NEXT_COMPARISON | COMPARISON_UNDER_WAY)
 }
 
-/// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, or this look's own
-/// heartbeat has had time to cross.
+/// The earliest time at which something is known to change by itself: a wait, a TTL or the window ends, this look's own heartbeat
+/// has had time to cross, or a resumed stream has stayed up.
 fn look_again_at(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judged]) -> Option<Timestamp> {
     let mut times: Vec<Timestamp> = steps.waiting.iter().filter_map(|wait| wait.until).collect();
     if heartbeat_is_awaited(scene, steps, judged) {
         let most = gates::max_lag(scene.migration, moves::flow(scene.facts.rung).unwrap_or(Direction::Forward));
         times.push(after(scene.now, (most / 4).clamp(Duration::from_secs(1), Duration::from_secs(10))));
     }
+    times.extend(reverse::stays_up_at(scene));
     if let Some(change) = scene.facts.changes.get(&dns::DnsPurpose::LowerTtl) {
         times.extend(change.in_sync_at.map(|at| after(at, Duration::from_secs(change.old_ttl_seconds))));
+    }
+    if wants_more(scene) {
+        times.extend(gates::next_run(scene, &closed(judged).collect::<Vec<_>>()));
     }
     if let Some(began) = scene.facts.entered.get(&Rung::Observing) {
         times.push(after(*began, scene.migration.spec.observation.window.duration()));
@@ -427,6 +454,18 @@ fn heartbeat_is_awaited(scene: &Scene<'_>, steps: &Steps<Action>, judged: &[Judg
         steps.waiting.iter().any(|wait| matches!(wait.reason.0.as_str(), "ComparisonWaitsForLag" | "RollbackWaitsForHeartbeat"));
     let missing = wants_more(scene)
         && closed(judged).any(is_lag)
-        && closed(judged).filter(|gate| !is_lag(*gate)).all(|gate| for_later(gate) && asked);
-    asked || missing
+        && closed(judged).filter(|gate| !is_lag(*gate) && !is_hook(*gate)).all(|gate| for_later(gate) && asked);
+    asked || missing || may_still_prove(scene)
+}
+
+/// Whether a heartbeat is under way that may still prove how little the stream lags, where nothing young enough does. Once it is
+/// overdue, the stream is behind, and hurrying proves nothing.
+fn may_still_prove(scene: &Scene<'_>) -> bool {
+    moves::flow(scene.facts.rung).is_some_and(|direction| {
+        let gate = match direction {
+            Direction::Forward => Gate::ForwardLag,
+            Direction::Reverse => Gate::ReverseLag,
+        };
+        !gate.judge(scene).is_open() && scene.seen.crossing.is_undecided(gates::max_lag(scene.migration, direction))
+    })
 }

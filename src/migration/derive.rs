@@ -1,16 +1,25 @@
 //! Status, derived last: `derive(spec, facts, observation, plan, previous, now)`. Pure, and nothing reads it back.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::approvals;
+use super::crossing::Lag;
 use super::decide::wants_more;
 use super::facts::Latch;
-use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now, max_lag};
+use super::forced;
+use super::gates::{Gate, ROLLBACK, Scene, lacking, lag_now};
+use super::hooks;
 use super::ladder::{Posture, Rung};
 use super::moves::flow;
 use super::plan::{GateReport, Pace, Plan, Standing};
 use super::purge;
-use super::status::{Condition, ConditionStatus, ConditionType, MigrationStatus, RollbackStatus, TaskReport};
+use super::reverse;
+use super::source::{SourceReport, SourceTrouble};
+use super::status::{Condition, ConditionStatus, ConditionType, ForcedStanding, MigrationStatus, RollbackStatus, TaskReport};
+use crate::checks::outcome::Verdict as Found;
+use crate::checks::report::{CheckReport, report};
 use crate::controllers::Reason;
 use crate::controllers::dns::{DnsWish, Pointing, pointing};
 use crate::controllers::fence::{self, FenceState, FenceTerms, Writes, judge};
@@ -18,6 +27,7 @@ use crate::controllers::replication::TableState;
 use crate::names::{Direction, PlanDigest, Side};
 use crate::sighting::Sighting;
 use crate::spec::Phase;
+use crate::spec::period::spoken;
 
 /// What the engine knows beside the scene.
 #[derive(Debug, Clone)]
@@ -26,6 +36,8 @@ pub struct Backstage<'a> {
     pub generation: u64,
     /// The digest of its cutover.
     pub cutover_digest: PlanDigest,
+    /// Where it came from, if that is a branch of a repository.
+    pub source: Option<&'a SourceReport>,
     /// Why the newest spec is not in force, if it is not.
     pub spec_error: Option<&'a str>,
     /// Why the journal cannot be written, if it cannot.
@@ -39,7 +51,7 @@ pub struct Backstage<'a> {
 /// The status.
 pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> MigrationStatus {
     let facts = scene.facts;
-    let rollback = rollback(scene);
+    let rollback = RollbackStatus { forced: forced::report(scene), ..rollback(scene) };
     let mut status = MigrationStatus {
         observed_generation: backstage.generation,
         observed_at: scene.now,
@@ -56,15 +68,18 @@ pub fn derive(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Migr
         forward: task_report(scene, Direction::Forward),
         reverse: task_report(scene, Direction::Reverse),
         gates: plan.gates.clone(),
+        checks: report(&scene.migration.spec.checks, &scene.seen.checks, scene.now),
         waiting: plan.waiting.clone(),
         blocked: plan.blocked.clone(),
         last_actions: backstage.last_actions.clone(),
         rollback,
         approvals: approvals::report(scene.migration, backstage.cutover_digest.clone(), scene.now),
+        source: backstage.source.cloned(),
         spec_error: backstage.spec_error.map(str::to_owned),
         write_pause_began: facts.pause_began,
         parity: facts.parity.as_ref().and_then(|parity| parity.report.clone()),
         comparison_under_way: scene.seen.comparison.under_way.clone(),
+        hooks: hooks::report(scene),
     };
     status.conditions = conditions(scene, plan, backstage, &status);
     status.summary = summary(&status, plan);
@@ -110,11 +125,22 @@ fn task_report(scene: &Scene<'_>, direction: Direction) -> TaskReport {
     let errored_tables = scene.seen.replication.tables(direction).present().into_iter().flatten();
     TaskReport {
         task,
-        lag_seconds: lag_now(scene, direction).filter(|_| flow(scene.facts.rung) == Some(direction)).map(|lag| lag.as_secs_f64()),
+        lag_seconds: lag_seconds(scene, direction),
         errored_tables: errored_tables
             .filter(|statistic| statistic.state == TableState::Error)
             .map(|statistic| statistic.table.to_string())
             .collect(),
+    }
+}
+
+fn lag_seconds(scene: &Scene<'_>, direction: Direction) -> Option<f64> {
+    if flow(scene.facts.rung) != Some(direction) {
+        return None;
+    }
+    match lag_now(scene, direction) {
+        Lag::Within { at_most, .. } => Some(at_most.as_secs_f64()),
+        Lag::Behind { by } => Some(by.as_secs_f64()),
+        Lag::Unproven => None,
     }
 }
 
@@ -125,6 +151,17 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         Rung::Open | Rung::Flip | Rung::Observing => {}
         Rung::RollbackFence | Rung::RollbackFlip => {
             return no_rollback("a rollback is under way", "nothing: legacy opens only once every write has arrived");
+        }
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => {
+            return no_rollback(
+                "a forced rollback is under way",
+                "every write that has not reached legacy; their rows are exported before legacy opens",
+            );
+        }
+        Rung::RollbackOpen if facts.forced.is_some() => {
+            let rows = facts.quarantine.as_ref().map_or_else(|| "unknown".into(), ToString::to_string);
+            let lost = format!("legacy lacks what a person has yet to bring in from quarantine: {rows}");
+            return no_rollback("the rollback was forced", &lost);
         }
         Rung::RollbackOpen if !facts.reached.contains_key(&Phase::RolledBack) => {
             return no_rollback("a rollback is under way: legacy has every write and is being opened", "nothing");
@@ -154,14 +191,12 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         .filter(|(_, standing)| !standing.is_open())
         .map(|(gate, standing)| format!("{}: {}", gate.name(), standing.text()))
         .collect();
-    let lag = lag_now(scene, Direction::Reverse);
-    match lag {
-        Some(lag) if lag > max_lag(scene.migration, Direction::Reverse) => {
-            closed.push(format!("ReverseLag: the newest heartbeat across is {} s behind", lag.as_secs()));
-        }
-        Some(_) => {}
-        None => closed.push("ReverseLag: no heartbeat has crossed yet".into()),
+    match lag_now(scene, Direction::Reverse) {
+        Lag::Within { .. } => {}
+        Lag::Behind { by } => closed.push(format!("ReverseLag: legacy is {} behind or more", spoken(whole_seconds(by)))),
+        Lag::Unproven => closed.push("ReverseLag: no fresh heartbeat has crossed yet".into()),
     }
+    closed.extend(reverse::dead(scene).map(|why| format!("{}: {why}", reverse::DEAD)));
     if let Some(why) = &facts.rollback_abandoned {
         closed.push(format!("the last rollback was given up: {why}"));
     }
@@ -178,6 +213,7 @@ fn rollback(scene: &Scene<'_>) -> RollbackStatus {
         },
         possible_until: limit.map(|(at, _)| at),
         limited_by: limit.map(|(_, what)| what),
+        forced: None,
     }
 }
 
@@ -188,6 +224,7 @@ fn no_rollback(reason: &str, data_at_risk: &str) -> RollbackStatus {
         data_at_risk: data_at_risk.into(),
         possible_until: None,
         limited_by: None,
+        forced: None,
     }
 }
 
@@ -254,18 +291,27 @@ fn verdict(kind: ConditionType, status: ConditionStatus, reason: &'static str, m
     Verdict { kind, status, reason, message: message.into() }
 }
 
+/// A branch that cannot be read may hold something newer, or not: that is unknown, and not refused.
+fn spec_accepted(backstage: &Backstage<'_>) -> Verdict {
+    let said = |status, reason, why: &str| verdict(ConditionType::SpecAccepted, status, reason, why);
+    match (backstage.spec_error, backstage.source.and_then(|source| source.trouble.as_ref())) {
+        (Some(why), _) => said(ConditionStatus::False, "Refused", why),
+        (None, Some(SourceTrouble::Refused(why))) => said(ConditionStatus::False, "CommitRefused", why),
+        (None, Some(SourceTrouble::Unread(why))) => said(ConditionStatus::Unknown, "SourceUnread", why),
+        (None, None) => said(ConditionStatus::True, "Accepted", "the newest spec is in force"),
+    }
+}
+
 fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status: &MigrationStatus) -> Vec<Condition> {
     let mut verdicts = headline(scene, plan, backstage);
-    verdicts.push(match backstage.spec_error {
-        None => verdict(ConditionType::SpecAccepted, ConditionStatus::True, "Accepted", "the newest spec is in force"),
-        Some(why) => verdict(ConditionType::SpecAccepted, ConditionStatus::False, "Refused", why),
-    });
+    verdicts.push(spec_accepted(backstage));
     verdicts.push(match backstage.journal_error {
         None => verdict(ConditionType::JournalWritable, ConditionStatus::True, "Writable", "facts are durable"),
         Some(why) => verdict(ConditionType::JournalWritable, ConditionStatus::False, "ObserveOnly", why),
     });
     verdicts.push(replicated(scene));
     verdicts.push(consistent(scene));
+    verdicts.push(checked(&status.checks));
     verdicts.push(routed(scene));
     verdicts.push(fenced(scene));
     verdicts.push(fence_proven(scene));
@@ -274,7 +320,12 @@ fn conditions(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>, status:
     verdicts.push(verdict(
         ConditionType::RollbackReady,
         holds,
-        if ready.ready { "Ready" } else { "NotReady" },
+        match (ready.ready, ready.forced.as_ref().map(|forced| forced.standing)) {
+            (true, _) => "Ready",
+            (false, None | Some(ForcedStanding::NotReady)) => "NotReady",
+            (false, Some(ForcedStanding::Ready)) => "ForcedReady",
+            (false, Some(ForcedStanding::UnderWay | ForcedStanding::Forced)) => "Forced",
+        },
         ready.reasons.join("; "),
     ));
     verdicts.into_iter().map(|verdict| dated(verdict, scene.now, backstage)).collect()
@@ -314,12 +365,17 @@ fn headline(scene: &Scene<'_>, plan: &Plan, backstage: &Backstage<'_>) -> Vec<Ve
         (false, true) => verdict(ConditionType::Reconciling, False, "Settled", "everything is as wished"),
         (false, false) => verdict(ConditionType::Reconciling, True, "Progressing", format!("on the way to {wished}")),
     };
-    let ready = match (reached && held.is_none(), promotion) {
-        (true, Some(next)) => {
+    let ready = match (reached, &held, promotion) {
+        (true, None, Some(next)) => {
             verdict(ConditionType::Ready, True, "AwaitingPromotion", format!("{wished} is reached; {next} may be asked for"))
         }
-        (true, None) => verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over")),
-        (false, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
+        (true, None, None) => {
+            verdict(ConditionType::Ready, True, "Finished", format!("{wished} is reached; the migration is over"))
+        }
+        (true, Some(_), _) => {
+            verdict(ConditionType::Ready, False, "Held", format!("{wished} is reached, and held until a person has looked"))
+        }
+        (false, _, _) => verdict(ConditionType::Ready, False, "NotReached", format!("{wished} is not reached yet")),
     };
     let awaiting = match (reached, promotion) {
         (true, Some(next)) => {
@@ -337,17 +393,25 @@ fn replicated(scene: &Scene<'_>) -> Verdict {
         return verdict(kind, ConditionStatus::False, "NoStream", "no rows are meant to flow at this rung");
     };
     match lag_now(scene, direction) {
-        Some(lag) if lag <= max_lag(scene.migration, direction) => verdict(
+        Lag::Within { at_most, proven_at } => verdict(
             kind,
             ConditionStatus::True,
             "WithinMaxLag",
-            format!("{direction} replication is at most {} s behind", lag.as_secs()),
+            format!("{direction} replication was at most {} behind at {proven_at:.0}, nothing is overdue since", spoken(at_most)),
         ),
-        Some(lag) => {
-            verdict(kind, ConditionStatus::False, "Lagging", format!("{direction} replication is {} s behind", lag.as_secs()))
+        Lag::Behind { by } => {
+            let message = format!("{direction} replication is {} behind or more", spoken(whole_seconds(by)));
+            verdict(kind, ConditionStatus::False, "Lagging", message)
         }
-        None => verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no heartbeat has crossed {direction} yet")),
+        Lag::Unproven => {
+            verdict(kind, ConditionStatus::Unknown, "NoHeartbeat", format!("no fresh heartbeat has crossed {direction} yet"))
+        }
     }
+}
+
+/// What was measured with the pace of looks is not known to the millisecond.
+const fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs())
 }
 
 fn consistent(scene: &Scene<'_>) -> Verdict {
@@ -362,6 +426,25 @@ fn consistent(scene: &Scene<'_>) -> Verdict {
         }
         (false, true) => verdict(kind, ConditionStatus::False, "Differs", complaints.join("; ")),
         (false, false) => verdict(kind, ConditionStatus::Unknown, "NotAllCompared", complaints.join("; ")),
+    }
+}
+
+fn checked(checks: &[CheckReport]) -> Verdict {
+    let kind = ConditionType::Checked;
+    let found = |verdict: Found| {
+        let these = checks.iter().filter(|check| check.verdict == verdict && check.waiver.is_none());
+        these.map(|check| format!("{}: {}", check.name, check.message)).collect::<Vec<_>>()
+    };
+    let (failed, unknown) = (found(Found::Fail), found(Found::Unknown));
+    let waived: Vec<&str> = checks.iter().filter(|check| check.waiver.is_some()).map(|check| check.name.as_str()).collect();
+    match (failed.is_empty(), unknown.is_empty(), waived.is_empty()) {
+        (false, _, _) => verdict(kind, ConditionStatus::False, "Failing", failed.join("; ")),
+        (true, false, _) => verdict(kind, ConditionStatus::Unknown, "NotAllKnown", unknown.join("; ")),
+        (true, true, false) => verdict(kind, ConditionStatus::True, "PassingOrWaived", format!("waived: {}", waived.join(", "))),
+        (true, true, true) if checks.is_empty() => verdict(kind, ConditionStatus::True, "NoneDeclared", "no check is declared"),
+        (true, true, true) => {
+            verdict(kind, ConditionStatus::True, "Passing", format!("{} checks passed their newest run", checks.len()))
+        }
     }
 }
 

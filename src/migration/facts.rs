@@ -3,6 +3,8 @@
 //! Facts are only ever appended. [`Facts`] is their fold, so that a restarted controller knows exactly what its predecessor
 //! had made durable, and replaying any prefix is harmless.
 
+mod sentence;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,11 +12,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
+use super::plan::GateReport;
+use super::reverse::Tries;
 use crate::controllers::dns::DnsPurpose;
+use crate::controllers::hooks::{HookAnswer, HookRecords};
 use crate::database::BinlogPosition;
-use crate::names::{ChangeId, MarkerId, Side, TableName};
+use crate::names::{ChangeId, HookName, MarkerId, Side, TableName};
+use crate::parity::exporter::Quarantined;
 use crate::parity::report::{Report, Verdict};
-use crate::spec::Phase;
+use crate::spec::checks::Waiver;
+use crate::spec::{HookPoint, Phase};
 
 /// Why a marker travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +72,11 @@ pub enum Fact {
     Reached {
         /// Which.
         phase: Phase,
+    },
+    /// Gates that were open when a phase was reached or a switch began, with what opened them. Comes right before that.
+    GatesOpened {
+        /// Which, and by what.
+        gates: Vec<GateReport>,
     },
     /// The identity fields of the spec, fixed from the first fence on.
     IdentityFrozen {
@@ -135,6 +147,10 @@ pub enum Fact {
     PointOfNoReturn,
     /// The reverse task was seen running from its recorded position; from now on it is only ever resumed.
     ReverseStarted,
+    /// The reverse task was down and is about to be resumed: durable before the call, so that no try goes uncounted.
+    ReverseResumed,
+    /// A resumed reverse task has stayed up, with heartbeats crossing: its tries are forgotten.
+    ReverseRecovered,
     /// The pause of writes ended: the side that was to open was seen open.
     WritesOpened {
         /// Which side.
@@ -150,8 +166,39 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// A rollback begins that loses writes to legacy, on somebody's word.
+    RollbackForced {
+        /// Whose.
+        by: String,
+        /// Why going back is worth it.
+        why: String,
+    },
+    /// Every row that legacy lacks is saved: legacy may open without them.
+    RowsQuarantined {
+        /// How many of which table, and where.
+        quarantined: Quarantined,
+    },
     /// The operator took the abandoned rollback back, so that it may be asked for again.
     RollbackWithdrawn,
+    /// Other checks are waived than before.
+    WaiversInForce {
+        /// All that are in force now; empty when none is any more.
+        waivers: Vec<Waiver>,
+    },
+    /// Hooks are about to be called. Counted before the calls are made.
+    HooksCalled {
+        /// At which point.
+        point: HookPoint,
+        /// Which.
+        hooks: Vec<HookName>,
+    },
+    /// What came of calls to hooks.
+    HooksAnswered {
+        /// At which point.
+        point: HookPoint,
+        /// Each hook's answer.
+        answers: BTreeMap<HookName, HookAnswer>,
+    },
 }
 
 /// A batch on its way.
@@ -215,6 +262,18 @@ impl ParityFact {
     }
 }
 
+/// Who answers for a rollback that loses writes to legacy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedFact {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When it began.
+    pub at: Timestamp,
+}
+
 /// How a cutover attempt ended without its goal, if it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -270,6 +329,8 @@ pub struct Facts {
     pub point_of_no_return: Option<Timestamp>,
     /// When the reverse task was first seen running in this attempt.
     pub reverse_started: Option<Timestamp>,
+    /// Resumes of the reverse task since it was well last; `None` while it needs none.
+    pub reverse_tries: Option<Tries>,
     /// Whether the target was ever opened to the application, in any attempt: from then on its rows are not replaceable.
     pub target_opened: Option<Timestamp>,
     /// When the present pause of writes began, if one is on: at the first fence, until a side is seen open again.
@@ -278,6 +339,14 @@ pub struct Facts {
     pub latch: Latch,
     /// Why the last rollback was given up; cleared when the operator withdraws it.
     pub rollback_abandoned: Option<String>,
+    /// Waivers of checks that were in force last.
+    pub waivers: Vec<Waiver>,
+    /// Who forced the newest rollback of this attempt; `None` where it waited for every write.
+    pub forced: Option<ForcedFact>,
+    /// The rows that it has saved for a person to bring in.
+    pub quarantine: Option<Quarantined>,
+    /// Calls to hooks in this attempt.
+    pub hooks: HookRecords,
 }
 
 impl Default for Facts {
@@ -299,10 +368,15 @@ impl Default for Facts {
             reverse_start: None,
             point_of_no_return: None,
             reverse_started: None,
+            reverse_tries: None,
             target_opened: None,
             pause_began: None,
             latch: Latch::Free,
             rollback_abandoned: None,
+            waivers: Vec::new(),
+            forced: None,
+            quarantine: None,
+            hooks: HookRecords::default(),
         }
     }
 }
@@ -325,6 +399,8 @@ impl Facts {
             Fact::Reached { phase } => {
                 self.reached.entry(*phase).or_insert(at);
             }
+            // Evidence for whoever asks later; nothing is decided by it.
+            Fact::GatesOpened { .. } => {}
             Fact::IdentityFrozen { digest } => self.identity = Some(digest.clone()),
             Fact::ChangeIntended { purpose, old_ttl_seconds } => {
                 self.intended.insert(*purpose, *old_ttl_seconds);
@@ -382,10 +458,27 @@ impl Facts {
             Fact::ReverseStarted => {
                 self.reverse_started.get_or_insert(at);
             }
+            Fact::ReverseResumed => {
+                let count = self.reverse_tries.map_or(0, |tries| tries.count).saturating_add(1);
+                self.reverse_tries = Some(Tries { count, last_at: at });
+            }
+            Fact::ReverseRecovered => self.reverse_tries = None,
             Fact::WritesOpened { .. } => self.pause_began = None,
             Fact::Aborted { why } => self.latch = Latch::Aborted { at, why: why.clone() },
-            Fact::RollbackAbandoned { why } => self.rollback_abandoned = Some(why.clone()),
+            Fact::RollbackAbandoned { why } => {
+                self.rollback_abandoned = Some(why.clone());
+                // The target goes on from here: what was saved of it is no longer all.
+                (self.forced, self.quarantine) = (None, None);
+            }
+            Fact::RollbackForced { by, why } => {
+                self.forced = Some(ForcedFact { by: by.clone(), why: why.clone(), at });
+                self.quarantine = None;
+            }
+            Fact::RowsQuarantined { quarantined } => self.quarantine = Some(quarantined.clone()),
             Fact::RollbackWithdrawn => self.rollback_abandoned = None,
+            Fact::WaiversInForce { waivers } => self.waivers.clone_from(waivers),
+            Fact::HooksCalled { point, hooks } => self.hooks.called(at, *point, hooks),
+            Fact::HooksAnswered { point, answers } => self.hooks.answered(at, *point, answers),
         }
     }
 
@@ -398,6 +491,7 @@ impl Facts {
             intended: kept.intended,
             last_flip: kept.last_flip,
             target_opened: kept.target_opened,
+            waivers: kept.waivers,
             ..Self::default()
         };
         self.enter(Rung::Preflight, at);
@@ -412,9 +506,10 @@ impl Facts {
             Rung::Open => {
                 self.target_opened.get_or_insert(at);
             }
-            Rung::RollbackFence => {
+            Rung::RollbackFence | Rung::ForcedFence => {
                 self.pause_began = Some(at);
                 // A second rollback of the same attempt proves everything anew.
+                self.quarantine = None;
                 self.fences.remove(&Side::Target);
                 self.markers.remove(&MarkerPurpose::RollbackDrain);
             }
@@ -431,48 +526,5 @@ impl Facts {
     /// Whether writes are paused, so that every second counts.
     pub const fn writes_are_paused(&self) -> bool {
         self.pause_began.is_some()
-    }
-}
-
-impl std::fmt::Display for Fact {
-    /// The sentence of the journal's history.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AttemptBegun { attempt } => write!(f, "begin attempt {attempt}"),
-            Self::Entered { rung } => write!(f, "enter {rung}"),
-            Self::Reached { phase } => write!(f, "{phase} is reached"),
-            Self::IdentityFrozen { .. } => f.write_str("freeze the spec's identity fields"),
-            Self::ChangeIntended { purpose, .. } => write!(f, "about to send {purpose:?} to Route 53"),
-            Self::ChangeSubmitted { purpose, change: Some(change), .. } => write!(f, "Route 53 accepted {purpose:?} as {change}"),
-            Self::ChangeSubmitted { purpose, change: None, .. } => {
-                write!(f, "found {purpose:?} applied, though its answer was lost")
-            }
-            Self::ChangeInSync { purpose } => write!(f, "all authoritative servers answer {purpose:?}"),
-            Self::TablesReloaded { tables } => {
-                let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
-                write!(f, "count a reload of {}", names.join(", "))
-            }
-            Self::ParityCompared { rows, differing, report } => match report.as_ref().map(|report| report.complaints()) {
-                Some(complaints) if !complaints.is_empty() => write!(f, "compared {rows} rows: {}", complaints.join("; ")),
-                Some(_) | None if differing.is_empty() => write!(f, "compared {rows} rows: equal"),
-                Some(_) | None => {
-                    let names: Vec<String> = differing.iter().map(ToString::to_string).collect();
-                    write!(f, "compared {rows} rows: {} differ", names.join(", "))
-                }
-            },
-            Self::FenceProven { side, position: Some(position) } => write!(f, "the {side} fence is proven closed at {position}"),
-            Self::FenceProven { side, position: None } => write!(f, "the {side} fence is proven closed"),
-            Self::MarkerWritten { marker, .. } => write!(f, "marker {marker} is written"),
-            Self::MarkerSeen { purpose } => {
-                write!(f, "the {} marker arrived on the {} side", purpose.word(), purpose.written_on().other())
-            }
-            Self::ReverseStartRecorded { position } => write!(f, "record {position} as the start of reverse replication"),
-            Self::PointOfNoReturn => f.write_str("pass the point of no return"),
-            Self::ReverseStarted => f.write_str("reverse replication runs from its recorded position"),
-            Self::WritesOpened { side } => write!(f, "the pause of writes is over: the {side} side takes them"),
-            Self::Aborted { why } => write!(f, "abort the cutover: {why}"),
-            Self::RollbackAbandoned { why } => write!(f, "give the rollback up, the target takes writes again: {why}"),
-            Self::RollbackWithdrawn => f.write_str("the operator withdrew the rollback"),
-        }
     }
 }

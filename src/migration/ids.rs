@@ -15,6 +15,7 @@ const FEW_LEFT_PERCENT: u128 = 5;
 pub const fn side_to_open(rung: Rung) -> Side {
     match rung {
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => Side::Legacy,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => Side::Legacy,
         Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => Side::Target,
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => Side::Target,
         Rung::Completed | Rung::Aborted => Side::Target,
@@ -26,16 +27,42 @@ pub fn both<'a>(scene: &Scene<'a>, opening: Side) -> Option<(&'a IdSpace, &'a Id
     Some((scene.seen.id_space(opening).present()?, scene.seen.id_space(opening.other()).present()?))
 }
 
-/// What has to be raised on the side that opens.
+/// What has to be raised on the side that opens, each to a number that this side would give.
 pub fn floors(opening: &IdSpace, other: &IdSpace) -> Vec<IdFloor> {
     let shared = opening.counters.iter().filter_map(|(table, here)| Some((table, here, other.counters.get(table)?)));
     let behind = shared.filter(|(_, here, there)| here.next <= here.highest.max(there.high_water()));
-    behind
-        .map(|(table, here, there)| IdFloor {
-            table: table.clone(),
-            next: here.high_water().max(there.high_water()).saturating_add(1),
-        })
-        .collect()
+    behind.map(|(table, here, there)| IdFloor { table: table.clone(), next: first_free(opening, here, there) }).collect()
+}
+
+/// The first number above all that either side has given, among those that the opening side gives; the last number of all where
+/// there is none, which no type of a key has room for either.
+fn first_free(opening: &IdSpace, here: &Counter, there: &Counter) -> u64 {
+    used(here, there).checked_add(1).and_then(|next| opening.stride.at_or_after(next)).unwrap_or(u64::MAX)
+}
+
+/// How the two sides' numbers lie to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strides {
+    /// The same on both sides.
+    Alike,
+    /// Never the same number on both sides, as somebody has arranged; what each of them gives, in words.
+    Apart(String),
+    /// Different, and the same number may come up on both: why, and what to do.
+    Crossing(String),
+}
+
+/// Judges how far apart the two sides' numbers are. Raised counters keep one number from being given twice; they do not keep a
+/// side from giving numbers that were kept free for another server.
+pub fn strides(opening: Side, here: &IdSpace, there: &IdSpace) -> Strides {
+    if here.stride == there.stride {
+        return Strides::Alike;
+    }
+    let found = format!("{opening} has {}, {} has {}", here.stride, opening.other(), there.stride);
+    if here.stride.meets(there.stride) {
+        Strides::Crossing(format!("{found}: set both alike, or so that no number comes up on both"))
+    } else {
+        Strides::Apart(found)
+    }
 }
 
 /// Why rows could not be numbered once `opening` takes writes: tables that have no room, or number their rows on one side only.
@@ -44,7 +71,7 @@ pub fn obstacles(opening: &IdSpace, other: &IdSpace) -> Vec<String> {
     for (table, there) in &other.counters {
         match opening.counters.get(table) {
             None => obstacles.push(format!("{table} numbers its rows on one side only: give its key AUTO_INCREMENT on both")),
-            Some(here) if used(here, there) >= here.maximum => {
+            Some(here) if used(here, there) >= here.maximum || first_free(opening, here, there) > here.maximum => {
                 obstacles.push(format!("{table} has given the last number that its key's type holds: widen the key"));
             }
             Some(_) => {}
@@ -69,12 +96,17 @@ fn used(here: &Counter, there: &Counter) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::Stride;
 
     fn space(counters: &[(&str, u64, u64, u64)]) -> IdSpace {
         let counter = |&(table, next, highest, maximum): &(&str, u64, u64, u64)| {
             (TableName::new("payments", table), Counter { next, highest, maximum })
         };
-        IdSpace { counters: counters.iter().map(counter).collect() }
+        IdSpace { stride: Stride::default(), counters: counters.iter().map(counter).collect() }
+    }
+
+    fn striding(increment: u64, offset: u64, space: IdSpace) -> IdSpace {
+        IdSpace { stride: Stride { increment, offset }, ..space }
     }
 
     #[test]
@@ -100,6 +132,34 @@ mod tests {
         let none = obstacles(&space(&[]), &legacy);
         assert!(none[0].contains("one side only"), "{none:?}");
         assert_eq!(obstacles(&space(&[("payments", 1, 0, 1000)]), &legacy), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_floor_is_a_number_that_the_side_would_give() {
+        let legacy = space(&[("payments", 102, 90, 1000)]);
+        let next =
+            |increment, offset| floors(&striding(increment, offset, space(&[("payments", 91, 90, 1000)])), &legacy)[0].next;
+        assert_eq!((next(1, 1), next(2, 1), next(2, 2), next(10, 7)), (102, 103, 102, 107));
+    }
+
+    #[test]
+    fn a_type_is_full_where_the_next_number_of_the_side_is_beyond_it() {
+        let legacy = space(&[("payments", 125, 124, 127)]);
+        let target = |increment, offset| striding(increment, offset, space(&[("payments", 1, 0, 127)]));
+        assert_eq!(obstacles(&target(1, 1), &legacy), Vec::<String>::new());
+        assert_eq!(obstacles(&target(10, 7), &legacy), Vec::<String>::new(), "127 is left");
+        assert!(obstacles(&target(10, 8), &legacy)[0].contains("has given the last number"), "128 is too much");
+    }
+
+    #[test]
+    fn numbers_that_lie_differently_are_told_and_crossing_ones_are_refused() {
+        let every = space(&[("payments", 1, 0, 1000)]);
+        let (odd, even) = (striding(2, 1, every.clone()), striding(2, 2, every.clone()));
+        assert_eq!(strides(Side::Target, &odd, &odd), Strides::Alike);
+        let Strides::Apart(told) = strides(Side::Target, &odd, &even) else { panic!("no number is both odd and even") };
+        assert!(told.contains("target has auto_increment_increment 2, auto_increment_offset 1, legacy has"), "{told}");
+        let Strides::Crossing(why) = strides(Side::Target, &every, &odd) else { panic!("the target would give even numbers") };
+        assert!(why.contains("set both alike"), "{why}");
     }
 
     #[test]

@@ -45,6 +45,12 @@ pub enum Rung {
     RollbackFence,
     /// Rollback: everything the target committed reaches legacy, while the public name goes back.
     RollbackFlip,
+    /// Forced rollback: the reverse stream is given up while the target still takes writes.
+    ForcedStop,
+    /// Forced rollback: nobody writes.
+    ForcedFence,
+    /// Forced rollback: every row that legacy lacks is saved, instead of being awaited there.
+    ForcedExport,
     /// Rollback: legacy takes writes.
     RollbackOpen,
 }
@@ -89,7 +95,7 @@ pub struct Posture {
 
 impl Rung {
     /// Every rung.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Preflight,
         Self::Prepared,
         Self::Replicating,
@@ -105,6 +111,9 @@ impl Rung {
         Self::Aborted,
         Self::RollbackFence,
         Self::RollbackFlip,
+        Self::ForcedStop,
+        Self::ForcedFence,
+        Self::ForcedExport,
         Self::RollbackOpen,
     ];
 
@@ -133,6 +142,9 @@ impl Rung {
             Self::Aborted       => row(Open,           ValidationOnly,  Legacy,          Running,     Created,     Guarded,            InPlace),
             Self::RollbackFence => row(Closed,         Closed,          Target,          Stopped,     Running,     Guarded,            InPlace),
             Self::RollbackFlip  => row(Closed,         Closed,          Legacy,          Stopped,     UntilMarker, Guarded,            InPlace),
+            Self::ForcedStop    => row(Closed,         Open,            Target,          Stopped,     Stopped,     Guarded,            InPlace),
+            Self::ForcedFence   => row(Closed,         Closed,          Target,          Stopped,     Stopped,     Guarded,            InPlace),
+            Self::ForcedExport  => row(Closed,         Closed,          Target,          Stopped,     Stopped,     Guarded,            InPlace),
             Self::RollbackOpen  => row(Open,           Closed,          Legacy,          Stopped,     Stopped,     Guarded,            InPlace),
         }
     }
@@ -144,12 +156,13 @@ impl Rung {
         match (self, side) {
             (Self::Fence | Self::Drain, Side::Legacy) | (Self::Arm, _) => Proof::AtRest,
             (Self::Fence | Self::Drain, Side::Target) => Proof::Answered,
-            (Self::RollbackFence | Self::RollbackFlip, Side::Target) => Proof::AtRest,
-            (Self::RollbackFence | Self::RollbackFlip, Side::Legacy) => Proof::NobodyLetIn,
-            (Self::Preflight | Self::Prepared | Self::Replicating | Self::Validated | Self::RollbackArmed, _)
-            | (Self::Open | Self::Flip | Self::Observing | Self::Completed | Self::Aborted | Self::RollbackOpen, _) => {
+            (Self::RollbackFence | Self::RollbackFlip | Self::ForcedFence | Self::ForcedExport, Side::Target) => Proof::AtRest,
+            (Self::RollbackFence | Self::RollbackFlip | Self::ForcedFence | Self::ForcedExport, Side::Legacy) => {
                 Proof::NobodyLetIn
             }
+            (Self::Preflight | Self::Prepared | Self::Replicating | Self::Validated | Self::RollbackArmed, _)
+            | (Self::Open | Self::Flip | Self::Observing | Self::Completed | Self::Aborted, _)
+            | (Self::ForcedStop | Self::RollbackOpen, _) => Proof::NobodyLetIn,
         }
     }
 
@@ -165,7 +178,7 @@ impl Rung {
             Self::Completed => Some(Phase::Completed),
             Self::RollbackOpen => Some(Phase::RolledBack),
             Self::Fence | Self::Drain | Self::Arm | Self::Open | Self::Observing | Self::Aborted => None,
-            Self::RollbackFence | Self::RollbackFlip => None,
+            Self::RollbackFence | Self::RollbackFlip | Self::ForcedStop | Self::ForcedFence | Self::ForcedExport => None,
         }
     }
 
@@ -184,7 +197,9 @@ impl Rung {
             Self::Flip => Some(Self::Observing),
             Self::Observing => Some(Self::Completed),
             Self::RollbackFence => Some(Self::RollbackFlip),
-            Self::RollbackFlip => Some(Self::RollbackOpen),
+            Self::ForcedStop => Some(Self::ForcedFence),
+            Self::ForcedFence => Some(Self::ForcedExport),
+            Self::RollbackFlip | Self::ForcedExport => Some(Self::RollbackOpen),
             Self::Completed | Self::Aborted | Self::RollbackOpen => None,
         }
     }

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use super::decide::may_compare;
 use super::facts::{Fact, MarkerPurpose, ParityFact};
+use super::forced;
 use super::gates::{self, Gate, Scene};
+use super::hooks;
 use super::ladder::Rung;
+use super::reverse;
 use crate::clock::elapsed;
 use crate::controllers::dns::{ChangeStatus, DnsPurpose, Pointing, pointing};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
@@ -47,6 +50,10 @@ pub fn next(scene: &Scene<'_>) -> Vec<Fact> {
     if rollback_may_begin(scene) {
         return vec![Fact::Entered { rung: Rung::RollbackFence }];
     }
+    // Only where that one may not: it would lose nothing.
+    if let Some(facts) = forced::begun(scene) {
+        return facts;
+    }
     climb(scene)
 }
 
@@ -61,16 +68,21 @@ fn begin_attempt(scene: &Scene<'_>) -> Option<Vec<Fact>> {
 /// Whether the attempt under way can be given up for the next without moving anybody's writes.
 pub fn at_rest(scene: &Scene<'_>) -> bool {
     match scene.facts.rung {
-        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => true,
-        Rung::Aborted => Gate::LegacyOpen.judge(scene).is_open(),
+        Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated => true,
+        Rung::RollbackArmed => !hooks::is_announced(scene),
+        Rung::Aborted => all_open(gates::arrival(Rung::Aborted), scene),
         Rung::RollbackOpen => scene.facts.reached.contains_key(&Phase::RolledBack),
         Rung::Fence | Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip => false,
         Rung::Observing | Rung::Completed | Rung::RollbackFence | Rung::RollbackFlip => false,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => false,
     }
 }
 
 /// Why a cutover must be given up now. Needs neither DNS nor DMS, only the journal, the clock and the legacy fence.
 fn reason_to_abort(scene: &Scene<'_>) -> Option<String> {
+    if scene.facts.rung == Rung::RollbackArmed {
+        return hooks::withdrawn(scene);
+    }
     let cutting_over = matches!(scene.facts.rung, Rung::Fence | Rung::Drain | Rung::Arm);
     if !cutting_over || scene.facts.is_past_no_return() {
         return None;
@@ -112,26 +124,35 @@ pub fn way_out_without_a_journal(scene: &Scene<'_>) -> Option<FenceAction> {
 }
 
 fn over_budget(scene: &Scene<'_>) -> Option<String> {
-    let budget = scene.migration.spec.cutover.write_pause_budget.duration();
+    let budget = forced::pause_budget(scene);
     let paused_for = elapsed(scene.facts.pause_began?, scene.now);
     (paused_for >= budget).then(|| format!("writes have paused for {}, the budget is {}", spoken(paused_for), spoken(budget)))
 }
 
 /// Why a rollback must be given up now: legacy has not opened, so the target may simply take writes again.
 fn reason_to_abandon_rollback(scene: &Scene<'_>) -> Option<String> {
-    if !matches!(scene.facts.rung, Rung::RollbackFence | Rung::RollbackFlip) {
+    let rung = scene.facts.rung;
+    if !matches!(rung, Rung::RollbackFence | Rung::RollbackFlip) && !forced::is_under_way(rung) {
         return None;
     }
+    // A predecessor died between the two facts of giving it up; what it had found out may be gone by now.
+    if let Some(why) = &scene.facts.rollback_abandoned {
+        return Some(why.clone());
+    }
     if let Some(why) = over_budget(scene) {
+        return Some(forced::failure(scene).map_or(why.clone(), |failure| format!("{why}; {failure}")));
+    }
+    if let Some(why) = forced::withdrawn(scene) {
         return Some(why);
     }
     if scene.migration.spec.phase != Phase::RolledBack {
         return Some(format!("the operator asks for {}", scene.migration.spec.phase));
     }
-    // What was written meanwhile may come after the marker, so the marker proves nothing any more.
+    // What was written meanwhile may come after the marker, or after the export, so that neither proves anything any more.
     let accounts = scene.migration.spec.target.database.all_accounts();
     let state = scene.seen.target.present().map(|view| judge(view, &accounts));
-    let lifted = scene.facts.rung == Rung::RollbackFlip && matches!(state, Some(FenceState::Open | FenceState::Between(_)));
+    let was_proven = matches!(rung, Rung::RollbackFlip | Rung::ForcedExport);
+    let lifted = was_proven && matches!(state, Some(FenceState::Open | FenceState::Between(_)));
     lifted.then(|| "the target fence was lifted from outside after it had been proven".into())
 }
 
@@ -142,6 +163,7 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
     notice_change(scene, &mut facts);
     notice_withdrawal(scene, &mut facts);
     notice_comparison(scene, &mut facts);
+    notice_waivers(scene, &mut facts);
     match scene.facts.rung {
         Rung::Fence => {
             notice_fence(scene, Side::Target, &mut facts);
@@ -149,15 +171,16 @@ fn noticed(scene: &Scene<'_>) -> Vec<Fact> {
         }
         Rung::Drain => notice_marker(scene, MarkerPurpose::Drain, &mut facts),
         Rung::Arm => notice_reverse_start(scene, &mut facts),
-        Rung::Open => notice_reverse_running(scene, &mut facts),
+        Rung::Open => notice_reverse(scene, &mut facts),
         Rung::Flip | Rung::Observing => {
-            notice_reverse_running(scene, &mut facts);
+            notice_reverse(scene, &mut facts);
             notice_marker(scene, MarkerPurpose::ReverseProof, &mut facts);
         }
-        Rung::RollbackFence => notice_fence(scene, Side::Target, &mut facts),
+        Rung::RollbackFence | Rung::ForcedFence => notice_fence(scene, Side::Target, &mut facts),
         Rung::RollbackFlip => notice_marker(scene, MarkerPurpose::RollbackDrain, &mut facts),
+        Rung::ForcedExport => forced::notice(scene, &mut facts),
         Rung::Preflight | Rung::Prepared | Rung::Replicating | Rung::Validated | Rung::RollbackArmed => {}
-        Rung::Completed | Rung::Aborted | Rung::RollbackOpen => {}
+        Rung::Completed | Rung::Aborted | Rung::ForcedStop | Rung::RollbackOpen => {}
     }
     facts
 }
@@ -231,6 +254,14 @@ fn notice_comparison(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     }
 }
 
+/// Who vouches for checks that need not pass. Nobody's writes wait for this to be written down.
+fn notice_waivers(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+    let in_force = || scene.migration.spec.checks.waivers_in_force(scene.now);
+    if !scene.facts.writes_are_paused() && !in_force().eq(&scene.facts.waivers) {
+        facts.push(Fact::WaiversInForce { waivers: in_force().cloned().collect() });
+    }
+}
+
 /// The position of a fence, if it is closed in this very look.
 fn closed_at(scene: &Scene<'_>, side: Side) -> Option<Option<BinlogPosition>> {
     let accounts = scene.migration.database(side).all_accounts();
@@ -273,11 +304,12 @@ fn notice_reverse_start(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     }
 }
 
-fn notice_reverse_running(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
+fn notice_reverse(scene: &Scene<'_>, facts: &mut Vec<Fact>) {
     let running = scene.seen.replication.reverse.present().is_some_and(|task| task.status == TaskStatus::Running);
     if running && scene.facts.reverse_started.is_none() {
         facts.push(Fact::ReverseStarted);
     }
+    reverse::notice(scene, facts);
 }
 
 fn rollback_may_begin(scene: &Scene<'_>) -> bool {
@@ -307,20 +339,34 @@ fn climb(scene: &Scene<'_>) -> Vec<Fact> {
     facts
 }
 
-fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
+/// Whether nothing but this gate keeps the first fence of a cutover from closing.
+pub fn may_fence_but_for(scene: &Scene<'_>, left_out: Gate) -> bool {
+    let is_asked_for = wishes(scene, Phase::CutOver) && scene.migration.spec.attempt == scene.facts.attempt;
+    is_asked_for && gates::CUTOVER.iter().filter(|gate| **gate != left_out).all(|gate| gate.judge(scene).is_open())
+}
+
+fn wishes(scene: &Scene<'_>, phase: Phase) -> bool {
     let spec = &scene.migration.spec;
-    let wishes = |phase: Phase| spec.phase != Phase::RolledBack && spec.phase >= phase && !spec.paused;
+    spec.phase != Phase::RolledBack && spec.phase >= phase && !spec.paused
+}
+
+fn may_enter(scene: &Scene<'_>, rung: Rung) -> bool {
+    let wishes = |phase: Phase| wishes(scene, phase);
     match rung {
         Rung::Prepared => wishes(Phase::Prepared),
         Rung::Replicating => wishes(Phase::Replicating),
         Rung::Validated => wishes(Phase::Validated),
         Rung::RollbackArmed => wishes(Phase::RollbackArmed),
-        Rung::Fence => wishes(Phase::CutOver) && spec.attempt == scene.facts.attempt && all_open(gates::CUTOVER, scene),
+        Rung::Fence => {
+            let gate = Gate::HooksBeforeFence;
+            may_fence_but_for(scene, gate) && gate.judge(scene).is_open()
+        }
         // Once the first fence has closed, the way on is not asked again: standing still is what costs.
         Rung::Drain | Rung::Arm | Rung::Open | Rung::Flip | Rung::Observing => true,
-        Rung::RollbackFlip | Rung::RollbackOpen => true,
+        Rung::ForcedFence => !scene.migration.spec.paused,
+        Rung::RollbackFlip | Rung::ForcedExport | Rung::RollbackOpen => true,
         Rung::Completed => wishes(Phase::Completed) && all_open(gates::COMPLETION, scene),
-        Rung::Preflight | Rung::Aborted | Rung::RollbackFence => false,
+        Rung::Preflight | Rung::Aborted | Rung::RollbackFence | Rung::ForcedStop => false,
     }
 }
 
@@ -344,5 +390,6 @@ pub const fn flow(rung: Rung) -> Option<Direction> {
         }
         Rung::Open | Rung::Flip | Rung::Observing | Rung::RollbackFence | Rung::RollbackFlip => Some(Direction::Reverse),
         Rung::Preflight | Rung::Prepared | Rung::Arm | Rung::Completed | Rung::RollbackOpen => None,
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => None,
     }
 }

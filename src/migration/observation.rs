@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::crossing::Crossing;
+use crate::checks::board::Board;
 use crate::controllers::binlog::BinlogSighting;
 use crate::controllers::dns::DnsSighting;
 use crate::controllers::redirect::RedirectSighting;
@@ -9,6 +11,7 @@ use crate::controllers::replication::ReplicationSighting;
 use crate::database::{DatabaseView, IdSpace, Inspection};
 use crate::names::Side;
 use crate::parity::comparer::Comparison;
+use crate::parity::exporter::Export;
 use crate::sighting::Sighting;
 
 /// One look at the world.
@@ -28,8 +31,14 @@ pub struct Observation {
     pub legacy: Sighting<DatabaseView>,
     /// The target database.
     pub target: Sighting<DatabaseView>,
+    /// What is known of the heartbeats of the stream that flows at this rung.
+    pub crossing: Crossing,
     /// How the comparison of both sides' rows stands.
     pub comparison: Comparison,
+    /// How the export of the rows that legacy lacks stands; `None` where this process has begun none.
+    pub export: Option<Export>,
+    /// How the declared checks stand.
+    pub checks: Board,
     /// Who could write round a fence there, and what the controller may not do: on both sides.
     pub inspections: BothSides<Inspection>,
     /// Which numbers rows were given, on both sides.

@@ -11,11 +11,13 @@ use super::ladder::Rung;
 use crate::controllers::binlog::BinlogAction;
 use crate::controllers::dns::DnsAction;
 use crate::controllers::fence::FenceAction;
+use crate::controllers::hooks::HookAction;
 use crate::controllers::redirect::RedirectAction;
 use crate::controllers::replication::ReplicationAction;
 use crate::controllers::{Block, Wait};
 use crate::database::IdFloor;
 use crate::names::{MarkerId, Side};
+use crate::parity::exporter::ExportName;
 
 /// The closed list of everything this program can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,8 +49,15 @@ pub enum Action {
         /// Which tables, and how far.
         floors: Vec<IdFloor>,
     },
+    /// Save every row of the target that legacy lacks. Reads only; what is saved becomes a fact once all of it is.
+    ExportRows {
+        /// This try's export.
+        name: ExportName,
+    },
     /// Compare both sides' rows. Reads only; the result becomes a fact.
     CompareTables,
+    /// Calls to the operator's own systems. What came of them becomes a fact.
+    Hook(HookAction),
 }
 
 impl fmt::Display for Action {
@@ -67,7 +76,9 @@ impl fmt::Display for Action {
                 let floors: Vec<String> = floors.iter().map(|floor| format!("{} from {}", floor.table, floor.next)).collect();
                 write!(f, "number new rows on the {side} side: {}", floors.join(", "))
             }
+            Self::ExportRows { name } => write!(f, "save every row that legacy lacks as {name}"),
             Self::CompareTables => f.write_str("compare the rows of both sides"),
+            Self::Hook(action) => action.fmt(f),
         }
     }
 }

@@ -29,7 +29,7 @@ fn purged_at(scene: &Scene<'_>) -> Option<Timestamp> {
 }
 
 /// The newest of the target's own times that has come to legacy; the target's opening before the first has.
-fn seen_on_legacy(scene: &Scene<'_>) -> Option<Timestamp> {
+pub fn seen_on_legacy(scene: &Scene<'_>) -> Option<Timestamp> {
     let opened = scene.facts.entered.get(&Rung::Open).copied();
     let arrived = scene.seen.legacy.present().and_then(|view| view.heartbeats.get(&Side::Target).copied());
     arrived.or(opened)

@@ -1,12 +1,15 @@
 //! The last filter: it can only forbid. Each rule is one function with a name, and holds whatever the ladder says.
 
 use super::facts::MarkerPurpose;
+use super::forced;
 use super::gates::{Gate, Scene};
+use super::hooks;
 use super::ladder::Rung;
 use super::plan::{Action, Standing};
 use crate::controllers::binlog::BinlogAction;
 use crate::controllers::dns::{DnsAction, DnsPurpose};
 use crate::controllers::fence::{FenceAction, FenceState, judge};
+use crate::controllers::hooks::HookAction;
 use crate::controllers::replication::{ReplicationAction, StartType};
 use crate::controllers::{Block, Steps};
 use crate::names::{Account, Direction, Side};
@@ -18,12 +21,14 @@ type Rule = fn(&Action, &Scene<'_>) -> Option<&'static str>;
 const RULES: &[(&str, Rule)] = &[
     ("LegacyOpensOnlyWhenTargetIsClosed", legacy_opens_only_when_target_is_closed),
     ("LegacyOpensOnlyWithEveryWriteOfTheTarget", legacy_opens_only_with_every_write_of_the_target),
+    ("RowsAreSavedOnlyWhereNothingMoves", rows_are_saved_only_where_nothing_moves),
     ("TargetOpensOnlyPastNoReturn", target_opens_only_past_no_return),
     ("NamesFollowTheFence", names_follow_the_fence),
     ("NoReloadAfterTheFirstFence", no_reload_after_the_first_fence),
     ("ReverseStartsOnlyFromItsRecordedPosition", reverse_starts_only_from_its_recorded_position),
     ("RebootOnlyBeforeTheCutoverInTheWindow", reboot_only_before_the_cutover_in_the_window),
     ("TasksAreDeletedOnlyWhenNobodyNeedsThem", tasks_are_deleted_only_when_nobody_needs_them),
+    ("HooksSayOnlyWhatIsSo", hooks_say_only_what_is_so),
 ];
 
 /// Turns forbidden actions into blocks. Never adds an action.
@@ -66,11 +71,20 @@ fn legacy_opens_only_when_target_is_closed(action: &Action, scene: &Scene<'_>) -
     }
 }
 
-/// S7: legacy reopens only if the target took no write in this attempt, or every one of them has arrived.
+/// S7: legacy reopens only if the target took no write in this attempt, or every one of them has arrived; where somebody has
+/// accepted that they do not, every one of them is saved.
 fn legacy_opens_only_with_every_write_of_the_target(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
     let took_writes = scene.facts.entered.contains_key(&Rung::Open);
     let drained = scene.facts.markers.get(&MarkerPurpose::RollbackDrain).is_some_and(|marker| marker.seen_at.is_some());
-    (opens(action, Side::Legacy) && took_writes && !drained).then_some("not every write of the target has been proven on legacy")
+    let saved = scene.facts.forced.is_some() && scene.facts.quarantine.is_some();
+    let lacks = opens(action, Side::Legacy) && took_writes && !drained && !saved;
+    lacks.then_some("not every write of the target has been proven on legacy")
+}
+
+/// What is saved of a target that still moves, or beside a stream that still runs, is not what legacy lacks in the end.
+fn rows_are_saved_only_where_nothing_moves(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
+    let saves = matches!(action, Action::ExportRows { .. });
+    (saves && !forced::stands_still(scene)).then_some("both sides are not closed, or reverse replication is not stopped")
 }
 
 /// S3: the target opens only after fence, drain and a recorded way back, all seen to hold in this look.
@@ -151,4 +165,10 @@ fn tasks_are_deleted_only_when_nobody_needs_them(action: &Action, scene: &Scene<
         Direction::Reverse => matches!(scene.facts.rung, Rung::Completed | Rung::RollbackArmed),
     };
     (!useless).then_some("it is still needed")
+}
+
+/// Whoever is told that a point has come acts on it: the fence is proven, legacy is open, the target takes writes.
+fn hooks_say_only_what_is_so(action: &Action, scene: &Scene<'_>) -> Option<&'static str> {
+    let Action::Hook(HookAction::Call { point, .. }) = action else { return None };
+    hooks::forbidden(scene, *point)
 }

@@ -1,15 +1,22 @@
 //! What is published: derived last, from what was observed and journalled, and never read back to decide anything.
 
+use std::fmt;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ladder::Rung;
 use super::plan::GateReport;
+use super::source::SourceReport;
+use crate::checks::report::CheckReport;
 use crate::controllers::{Block, Reason, Wait};
-use crate::names::PlanDigest;
+use crate::names::{HookName, PlanDigest};
+use crate::parity::exporter::Quarantined;
 use crate::parity::report::Report;
-use crate::spec::Phase;
+use crate::spec::period::spoken;
+use crate::spec::{Demand, HookPoint, Phase};
 
 /// `True`, `False` or `Unknown`, as in every Kubernetes condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +48,8 @@ pub enum ConditionType {
     Replicated,
     /// The newest comparison of rows was clean.
     Consistent,
+    /// Every declared check passes, or is waived.
+    Checked,
     /// The public name answers the side that this rung asks for.
     Routed,
     /// The fences are as this rung asks.
@@ -49,6 +58,25 @@ pub enum ConditionType {
     FenceProven,
     /// A rollback would lose nothing now.
     RollbackReady,
+}
+
+impl ConditionType {
+    /// Every condition, in the order of publication.
+    pub const ALL: [Self; 13] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::AwaitingPromotion,
+        Self::SpecAccepted,
+        Self::JournalWritable,
+        Self::Replicated,
+        Self::Consistent,
+        Self::Checked,
+        Self::Routed,
+        Self::Fenced,
+        Self::FenceProven,
+        Self::RollbackReady,
+    ];
 }
 
 /// One condition, after the Kubernetes API conventions.
@@ -85,6 +113,63 @@ pub struct RollbackStatus {
     /// Which of the two that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<RollbackLimit>,
+    /// What going back without reverse replication would mean, or has meant; left out where no loss is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<ForcedReport>,
+}
+
+/// How a rollback that loses writes to legacy stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ForcedStanding {
+    /// It would not begin.
+    NotReady,
+    /// It begins as soon as `RolledBack` is asked for.
+    Ready,
+    /// It has begun.
+    UnderWay,
+    /// It is over, or legacy is being opened.
+    Forced,
+}
+
+/// Going back without reverse replication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForcedReport {
+    /// How it stands.
+    pub standing: ForcedStanding,
+    /// Why not, or on whose word.
+    pub reasons: Vec<String>,
+    /// For so long legacy has seen nothing of what the target took; left out once that is all saved.
+    pub seconds_at_risk: Option<u64>,
+    /// Rows that were saved; before that, about so many new ones by the numbers of rows when they were read last, changed ones
+    /// not counted.
+    pub rows_at_risk: Option<u64>,
+    /// Where the rows are, once all of them are saved.
+    pub quarantined: Option<Quarantined>,
+}
+
+impl fmt::Display for ForcedReport {
+    /// One sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.standing {
+            ForcedStanding::NotReady => "not ready",
+            ForcedStanding::Ready => "ready",
+            ForcedStanding::UnderWay => "under way",
+            ForcedStanding::Forced => "forced",
+        };
+        write!(f, "{word}: {}", self.reasons.join("; "))?;
+        match (&self.quarantined, self.seconds_at_risk, self.rows_at_risk) {
+            (Some(quarantined), _, _) => write!(f, "; quarantined: {quarantined}"),
+            (None, None, None) => Ok(()),
+            (None, seconds, rows) => {
+                let seconds = seconds.map(|seconds| format!("the writes of {}", spoken(Duration::from_secs(seconds))));
+                let rows = rows.map(|rows| format!("about {rows} new rows by their numbers"));
+                let risk: Vec<String> = seconds.into_iter().chain(rows).collect();
+                write!(f, "; at risk: {}", risk.join(", "))
+            }
+        }
+    }
 }
 
 /// What ends the time in which a rollback is possible.
@@ -103,7 +188,8 @@ pub enum RollbackLimit {
 pub struct TaskReport {
     /// DMS's status of the task, `absent` or `unknown`.
     pub task: String,
-    /// Age in seconds of the oldest heartbeat that has not arrived; `None` while nothing is measured.
+    /// Seconds that rows took at most when it was proven last; the age of a heartbeat that is overdue, or came too late. `None`
+    /// while nothing is proven.
     pub lag_seconds: Option<f64>,
     /// Tables in error.
     pub errored_tables: Vec<String>,
@@ -121,6 +207,28 @@ pub struct ApprovalReport {
     pub refused: Vec<String>,
     /// What an approval has to name.
     pub plan_digest: PlanDigest,
+}
+
+/// One hook that was called in this attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HookReport {
+    /// Its name.
+    pub name: HookName,
+    /// Its point.
+    pub at: HookPoint,
+    /// What is demanded of it.
+    pub demand: Demand,
+    /// Calls begun.
+    pub calls: u32,
+    /// When the newest one began.
+    pub called_at: Timestamp,
+    /// When it last took one, or said yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    /// What came of the newest call that ended, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
 }
 
 /// The view.
@@ -157,6 +265,8 @@ pub struct MigrationStatus {
     pub reverse: TaskReport,
     /// Gates as judged in this pass.
     pub gates: Vec<GateReport>,
+    /// The declared checks, in the order of the file.
+    pub checks: Vec<CheckReport>,
     /// What is awaited.
     pub waiting: Vec<Wait>,
     /// What only a person can help.
@@ -167,6 +277,9 @@ pub struct MigrationStatus {
     pub rollback: RollbackStatus,
     /// Who agreed.
     pub approvals: ApprovalReport,
+    /// Where the spec in force came from, where that is a branch of a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceReport>,
     /// Why the newest spec is not in force, when the last good one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec_error: Option<String>,
@@ -179,4 +292,7 @@ pub struct MigrationStatus {
     /// How far the comparison is that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison_under_way: Option<String>,
+    /// Hooks that were called in this attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookReport>,
 }

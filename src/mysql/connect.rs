@@ -1,18 +1,22 @@
 //! One connection to one server, with a session whose every setting that could change an answer is set.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
-pub use super::errors::classify;
+use super::errors::not_connected;
+use super::tls;
+use crate::credentials::Credentials;
 use crate::fault::{Fault, Problem};
 use crate::spec::Tls;
 
-/// A server that accepts no connection in this time is down as far as a cutover is concerned.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that accepts no connection in this time is down as far as a cutover is concerned. Shorter than a look at a database
+/// may take (five seconds), so that the look can say what was in the way.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The session that everything is read and written in: times in UTC, text in utf8mb4, errors instead of silent truncation,
 /// and each statement sees what is committed when it begins.
@@ -40,21 +44,6 @@ impl fmt::Display for Address {
     }
 }
 
-/// A user and the password, which is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The account's user.
-    pub user: String,
-    /// Its password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
 /// Opens a connection and sets its session.
 ///
 /// # Errors
@@ -63,40 +52,56 @@ pub async fn connect(address: &Address, credentials: &Credentials) -> Result<Con
     connect_trusting(address, credentials, None).await
 }
 
-/// The same, trusting the authorities in `ca_file` (PEM) instead of those that the platform knows.
+/// The same, trusting the authorities in `ca_file` (PEM) instead of those that everybody knows.
 ///
 /// # Errors
 /// As [`connect`].
 pub async fn connect_trusting(address: &Address, credentials: &Credentials, ca_file: Option<&Path>) -> Result<Conn, Fault> {
-    let fault = |problem| Fault { attempted: format!("connect to {address} as {}", credentials.user), problem };
-    let connecting = async {
-        let mut connection = Conn::new(options(address, credentials, ca_file)).await?;
-        for statement in SESSION {
-            connection.query_drop(statement).await?;
-        }
-        Ok::<_, mysql_async::Error>(connection)
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(fault(classify(&error))),
+    let connection = match tokio::time::timeout(CONNECT_TIMEOUT, reach(address, credentials, ca_file)).await {
+        Ok(outcome) => outcome,
         Err(_) => {
-            let detail = format!("no answer in {CONNECT_TIMEOUT:?}; check host, port and the firewall between");
-            Err(fault(Problem::Ambiguous { detail }))
+            let why = format!("no answer in {CONNECT_TIMEOUT:?}; check `host` and `port`, and the firewall between");
+            Err(Problem::Unreachable { why })
         }
-    }
+    };
+    connection.map_err(|problem| Fault { attempted: format!("connect to {address} as {}", credentials.user), problem })
 }
 
-fn options(address: &Address, credentials: &Credentials, ca_file: Option<&Path>) -> Opts {
-    let roots: Vec<_> = ca_file.map(|path| PathBuf::from(path).into()).into_iter().collect();
-    let trusting = SslOpts::default().with_disable_built_in_roots(!roots.is_empty()).with_root_certs(roots);
-    let tls = match address.tls {
-        Tls::Disabled => None,
-        Tls::Required => Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)),
-        Tls::VerifyCa => Some(trusting.with_danger_skip_domain_validation(true)),
-        Tls::VerifyIdentity => Some(trusting),
+async fn reach(address: &Address, credentials: &Credentials, ca_file: Option<&Path>) -> Result<Conn, Problem> {
+    let places = resolve(address).await?;
+    let tls = tls::options(address.tls, ca_file).await?;
+    let mut outcome = open(options(address, credentials, &places, tls.clone())).await;
+    if address.tls == Tls::VerifyCa
+        && let Err(error) = &outcome
+        && let Some(name) = tls::name_of_its_own(error)
+    {
+        let tls = tls.map(|tls| tls.with_danger_tls_hostname_override(Some(name)));
+        outcome = open(options(address, credentials, &places, tls)).await;
+    }
+    outcome.map_err(|error| not_connected(&error, address.tls))
+}
+
+async fn resolve(address: &Address) -> Result<Vec<IpAddr>, Problem> {
+    let unknown = |why: &dyn fmt::Display| Problem::Unreachable {
+        why: format!("{} has no address ({why}); correct `host`, or look at this machine's resolver", address.host),
     };
+    let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await.map_err(|error| unknown(&error))?;
+    let places: Vec<IpAddr> = found.map(|place| place.ip()).collect();
+    if places.is_empty() { Err(unknown(&"an empty answer")) } else { Ok(places) }
+}
+
+async fn open(options: Opts) -> Result<Conn, mysql_async::Error> {
+    let mut connection = Conn::new(options).await?;
+    for statement in SESSION {
+        connection.query_drop(statement).await?;
+    }
+    Ok(connection)
+}
+
+fn options(address: &Address, credentials: &Credentials, places: &[IpAddr], tls: Option<SslOpts>) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(&address.host)
+        .resolved_ips(Some(places))
         .tcp_port(address.port)
         .user(Some(&credentials.user))
         .pass(Some(&credentials.password))

@@ -1,25 +1,30 @@
 //! The database seam over a real server: one connection, opened when it is needed and again after it was lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::canaries::{Refused, try_logins};
 use super::connect::Address;
-use super::credentials::find;
 use super::markers::Home;
 use super::session::Session;
-use super::{bypass, fence, id_space, look, privileges, receipt};
+use super::{bypass, fence, id_space, look, migrations, number, privileges, receipt, structure};
 use crate::clock::Clock;
-use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection};
+use crate::credentials::find;
+use crate::database::{Answer, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Structure};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::spec::Migration;
 
 /// `ER_LOCK_DEADLOCK`
 const DEADLOCK: &str = "1213";
+
+/// A thousand tables are read in less than a second from a server that is well; who asks has a time limit of their own.
+const READING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whoever won the first deadlock is done or waits behind us by the second; a third says that it will not end by trying.
 const TRIES_AT_A_DEADLOCK: u32 = 3;
@@ -31,6 +36,8 @@ pub struct MySqlDatabase {
     clock: Clock,
     home: Home,
     session: Mutex<Option<Session>>,
+    /// Canaries' passwords that this server has refused.
+    refused: Refused,
 }
 
 impl fmt::Debug for MySqlDatabase {
@@ -46,7 +53,8 @@ impl MySqlDatabase {
     /// The database of `side`, as `migration` declares it. Nothing is connected, and no credential read, before a verb is.
     pub fn new(migration: &Migration, side: Side, clock: &Clock) -> Self {
         let home = Home::new(&migration.spec.replication.marker_schema, migration.name(), side);
-        Self { migration: migration.clone(), side, clock: clock.clone(), home, session: Mutex::default() }
+        let (session, refused) = (Mutex::default(), Refused::default());
+        Self { migration: migration.clone(), side, clock: clock.clone(), home, session, refused }
     }
 
     /// Where it listens.
@@ -131,13 +139,23 @@ impl MySqlDatabase {
         {
             answer = Err(problem);
         }
-        if let Err(Problem::Denied { code, .. }) = &answer
+        if let Err(Problem::Denied { .. }) = &answer
             && let Ok(lacking) = privileges::missing(session, &self.migration, self.side).await
             && !lacking.is_empty()
         {
-            answer = Err(Problem::Denied { code: code.clone(), message: format!("run there: {};", lacking.join("; ")) });
+            answer = Err(privileges::denied(&lacking));
         }
         self.done(held, "look", answer)
+    }
+
+    /// A session of its own, that cannot write: a fence must not wait for a list of everything, nor for somebody's query.
+    async fn reader(&self, attempted: &str) -> Result<(Session, impl FnOnce(Problem) -> Fault + use<>), Fault> {
+        let attempted = format!("{attempted} on the {} database {}", self.side, self.address());
+        let mut session = self.open().await?.limited_to(READING_TIMEOUT);
+        match session.run("SET SESSION TRANSACTION READ ONLY", ()).await {
+            Ok(_) => Ok((session, |problem| Fault { attempted, problem })),
+            Err(problem) => Err(Fault { attempted, problem }),
+        }
     }
 
     async fn inspect_all(&self) -> Result<Inspection, Fault> {
@@ -147,11 +165,13 @@ impl MySqlDatabase {
         let at = look::now(&mut session).await.map_err(fault)?;
         let missing_privileges = privileges::missing(&mut session, &self.migration, self.side).await.map_err(fault)?;
         // Whoever may not see everybody would see nobody: then the account's own lacks are all there is to say.
-        let bypasses = match bypass::find(&mut session, self.migration.database(self.side)).await {
+        let declared = self.migration.database(self.side);
+        let bypasses = match bypass::find(&mut session, declared).await {
             Err(Problem::Denied { .. }) if !missing_privileges.is_empty() => Vec::new(),
             outcome => outcome.map_err(fault)?,
         };
-        Ok(Inspection { at, missing_privileges, bypasses })
+        let canaries = try_logins(declared, &self.refused, &self.clock).await;
+        Ok(Inspection { at, missing_privileges, bypasses, canaries })
     }
 }
 
@@ -174,6 +194,27 @@ impl Database for MySqlDatabase {
             let session = self.connected(&mut held).await?;
             let answer = id_space::read(session, &self.migration.database(self.side).schemas).await;
             self.done(held, "read the numbers of the rows", answer)
+        })
+    }
+
+    fn structure(&self) -> Answer<'_, Structure> {
+        Box::pin(async move {
+            let (mut session, fault) = self.reader("read the structure").await?;
+            structure::read(&mut session, &self.migration.database(self.side).schemas).await.map_err(fault)
+        })
+    }
+
+    fn migrations<'a>(&'a self, table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        Box::pin(async move {
+            let (mut session, fault) = self.reader(&format!("read {}.{}", table.schema, table.table_name())).await?;
+            migrations::read(&mut session, table).await.map_err(fault)
+        })
+    }
+
+    fn number<'a>(&'a self, query: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let (mut session, fault) = self.reader(&format!("ask `{query}`")).await?;
+            number::ask(&mut session, query).await.map_err(fault)
         })
     }
 

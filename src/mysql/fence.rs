@@ -44,7 +44,8 @@ pub async fn close(session: &mut Session, home: &Home, clock: &Clock, epoch: Epo
     home.step_back(session).await
 }
 
-/// What is unlocked now is what an opening unlocks; whose fence is not known to be finished counts as connected.
+/// What is unlocked now is what an opening unlocks, beside what an earlier closing has found so: a list is only added to, until
+/// the opening. It is durable before the first lock. Whose fence is not known to be finished counts as connected.
 async fn remember(
     session: &mut Session,
     home: &Home,
@@ -96,7 +97,10 @@ async fn wait_until_nobody_is_left(session: &mut Session, clock: &Clock, users: 
     Ok(false)
 }
 
-/// Opens the fence: the declared rows themselves, and of their users' other rows those that [`close`] had locked.
+/// Opens the fence: of the accounts' users, those rows that [`close`] had found open, and no other. A row that somebody else had
+/// locked before stays locked; the look says of which account that is.
+///
+/// What was closed is forgotten only once it is open: whoever breaks off in between finds the list, and opens the same rows.
 ///
 /// # Errors
 /// `Superseded`, or what the server answered.
@@ -104,12 +108,10 @@ pub async fn open(session: &mut Session, home: &Home, epoch: Epoch, accounts: &[
     home.step_forward(session, epoch).await?;
     let users = users(accounts);
     let (migration, side) = home.key();
-    let ours = format!("SELECT user, host FROM {} WHERE migration = ? AND side = ?", home.table("fences"));
-    let ours: BTreeSet<(String, String)> = session.rows(&ours, (&migration, &side)).await?.into_iter().collect();
+    let ours: BTreeSet<(String, String)> = home.closed(session).await?.into_iter().collect();
     let rows = host_rows(session, &users).await?;
-    let is_declared = |row: &HostRow| accounts.iter().any(|account| account.as_str() == format!("{}@{}", row.user, row.host));
     let is_ours = |row: &HostRow| ours.contains(&(row.user.clone(), row.host.clone()));
-    let to_open: Vec<&HostRow> = rows.iter().filter(|row| row.is_locked && (is_declared(row) || is_ours(row))).collect();
+    let to_open: Vec<&HostRow> = rows.iter().filter(|row| row.is_locked && is_ours(row)).collect();
     alter(session, &to_open, "ACCOUNT UNLOCK").await?;
     home.claim(session, epoch).await?;
     for user in &users {

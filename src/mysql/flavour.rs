@@ -44,6 +44,8 @@ impl fmt::Display for Flavour {
 pub struct Dialect {
     /// The end of the binary log: file, offset.
     pub position: &'static str,
+    /// 1 where transactions are compressed in the binary log.
+    pub log_compressed: &'static str,
     /// One row for each source that this server replicates from.
     pub replicas: &'static str,
     /// Every host row of every account: user, host, 1 where it is locked.
@@ -80,6 +82,7 @@ pub struct Dialect {
 
 const MYSQL_80: Dialect = Dialect {
     position: "SHOW MASTER STATUS",
+    log_compressed: "SELECT @@GLOBAL.binlog_transaction_compression",
     replicas: "SHOW REPLICA STATUS",
     host_rows: "SELECT User, Host, account_locked = 'Y' FROM mysql.user",
     retention: "SELECT @@GLOBAL.binlog_expire_logs_seconds DIV 3600",
@@ -116,6 +119,7 @@ impl Family {
             },
             Self::MariaDb => Dialect {
                 position: "SHOW BINLOG STATUS",
+                log_compressed: "SELECT @@GLOBAL.log_bin_compress",
                 replicas: "SHOW ALL SLAVES STATUS",
                 host_rows: "SELECT User, Host, COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0') IN ('1', 'true') \
                             FROM mysql.global_priv WHERE COALESCE(JSON_VALUE(Priv, '$.is_role'), '0') NOT IN ('1', 'true')",

@@ -135,11 +135,15 @@ fn parse(line: &str, verb: &str, before_whom: &str) -> Option<Grant> {
     let (schema, name) = routine.unwrap_or(place).split_once('.')?;
     let bare = |name: &str| name.trim_matches('`').replace("``", "`");
     let (mut whole, mut on_columns) = (Vec::new(), Vec::new());
-    for piece in privileges.split(", ") {
+    let mut depth = 0_i32;
+    // MySQL puts no space between the privileges that its components bring.
+    let pieces = privileges.split(|character| {
+        depth += i32::from(character == '(') - i32::from(character == ')');
+        character == ',' && depth == 0
+    });
+    for piece in pieces {
         match piece.split_once('(') {
             Some((name, _)) => on_columns.push(name.trim().to_owned()),
-            // The rest of a list of columns.
-            None if piece.ends_with(')') => {}
             None => whole.push(piece.trim().to_owned()),
         }
     }
@@ -188,6 +192,8 @@ mod tests {
         assert!(grants(&["GRANT SELECT ON `mysql`.`user` TO `b`@`%`"]).gives(&Need::on("SELECT", "mysql", "user")));
         let all = grants(&["GRANT ALL PRIVILEGES ON *.* TO `b`@`%` WITH GRANT OPTION"]);
         assert!(all.gives(&Need::on("PROCESS", "*", "*")) && all.everywhere(&["SUPER"]) == Some("ALL PRIVILEGES"));
+        let mysql = grants(&["GRANT CONNECTION_ADMIN,SHOW_ROUTINE,XA_RECOVER_ADMIN ON *.* TO `b`@`%`"]);
+        assert!(mysql.gives(&Need::on("SHOW_ROUTINE", "*", "*")) && mysql.everywhere(&["CONNECTION_ADMIN"]).is_some());
     }
 
     #[test]
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn one_column_is_too_little_for_a_need_and_enough_to_write() {
-        let columns = grants(&["GRANT SELECT (id), UPDATE (status, note) ON `payments`.`t` TO `b`@`%`"]);
+        let columns = grants(&["GRANT SELECT (id), UPDATE (status, INSERT, note) ON `payments`.`t` TO `b`@`%`"]);
         assert!(!columns.gives(&Need::on("SELECT", "payments", "t")));
         assert_eq!(columns.inside("payments", &["INSERT", "UPDATE"]), Some(("UPDATE", "payments.t".to_owned())));
         assert_eq!(columns.inside("orders", &["INSERT", "UPDATE"]), None);

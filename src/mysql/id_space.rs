@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::markers::Home;
 use super::session::{Session, quoted_name, quoted_text};
-use crate::database::{Counter, Epoch, IdFloor, IdSpace};
+use crate::database::{Counter, Epoch, IdFloor, IdSpace, Stride};
 use crate::fault::Problem;
 use crate::names::TableName;
 
@@ -41,7 +41,17 @@ pub async fn read(session: &mut Session, schemas: &[String]) -> Result<IdSpace, 
             counters.insert(TableName::new(schema, table), Counter { next, highest, maximum: maximum(column_type) });
         }
     }
-    Ok(IdSpace { counters })
+    Ok(IdSpace { stride: stride(session).await?, counters })
+}
+
+/// What the application's sessions begin with; one that sets its own is nobody's to know.
+async fn stride(session: &mut Session) -> Result<Stride, Problem> {
+    let settings = "SELECT @@GLOBAL.auto_increment_increment, @@GLOBAL.auto_increment_offset";
+    let rows: Vec<(u64, u64)> = session.rows(settings, ()).await?;
+    let [(increment, offset)] = rows[..] else {
+        return Err(Problem::Ambiguous { detail: "the distance of the server's numbers is empty".to_owned() });
+    };
+    Ok(Stride { increment, offset })
 }
 
 /// Raises the counters that are below their floors. None is ever lowered: ALTER TABLE would lower one as far as the rows allow.

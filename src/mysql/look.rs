@@ -9,7 +9,7 @@ use super::markers::{Contents, Home, utc};
 use super::people::{HostRow, busy, host_rows, user_of, users};
 use super::session::{Session, quoted_text};
 use crate::clock::Clock;
-use crate::database::{AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch};
+use crate::database::{AccountLock, AccountView, BinlogPosition, BinlogView, DatabaseView, Epoch, LogForm};
 use crate::fault::Problem;
 use crate::names::{Account, TableName};
 use crate::spec::DatabaseSpec;
@@ -46,15 +46,29 @@ pub async fn look(session: &mut Session, home: &Home, clock: &Clock, declared: &
     })
 }
 
-/// An account whose own row is missing is not there. It is locked when every row of its user is: a login takes the best one.
+/// An account whose own row is missing is not there.
 fn account_view(account: &Account, rows: &[HostRow], connections: u32, contents: &Contents) -> Option<AccountView> {
     let user = user_of(account);
-    let mut own = rows.iter().filter(|row| row.user == user);
-    rows.iter().find(|row| format!("{}@{}", row.user, row.host) == account.as_str())?;
+    let own: Vec<&HostRow> = rows.iter().filter(|row| row.user == user).collect();
+    own.iter().find(|row| row.name() == account.as_str())?;
     // A fence that broke off may have left a login under way that the process list does not name yet.
     let may_be_logging_in = u32::from(contents.unfinished.contains(user));
     let connections = connections.max(may_be_logging_in);
-    Some(AccountView { account: account.clone(), locked: own.all(|row| row.is_locked), connections })
+    let foreign = own.iter().filter(|row| row.is_locked && !contents.closed.contains(&row.name()));
+    let foreign_locks = foreign.map(|row| Account(row.name())).collect();
+    Some(AccountView { account: account.clone(), lock: lock(&own, contents), foreign_locks, connections })
+}
+
+/// A user is shut out when every row is locked: a login takes the best one. Where one lock is the fence's own, opening it lets
+/// the user in again.
+fn lock(own: &[&HostRow], contents: &Contents) -> AccountLock {
+    if own.iter().any(|row| !row.is_locked) {
+        AccountLock::Open
+    } else if own.iter().any(|row| contents.closed.contains(&row.name())) {
+        AccountLock::ByFence
+    } else {
+        AccountLock::BySomebodyElse
+    }
 }
 
 /// The server's own time.
@@ -87,6 +101,8 @@ async fn binlog(session: &mut Session) -> Result<BinlogView, Problem> {
     let Some((enabled, format, row_image, checksum)) = rows.into_iter().next() else {
         return Err(Problem::Ambiguous { detail: "the server's settings are empty".to_owned() });
     };
+    let compressed: Vec<u8> = session.rows(session.dialect().log_compressed, ()).await?;
+    let form = if compressed == [1] { LogForm::Compressed } else { LogForm::Plain };
     let hours: Vec<Option<String>> = session.rows(session.dialect().retention, ()).await?;
     let hours: Option<u32> = hours.into_iter().next().flatten().and_then(|text| text.parse().ok());
     let is_aurora = session.flavour().family == Family::Aurora3;
@@ -98,7 +114,7 @@ async fn binlog(session: &mut Session) -> Result<BinlogView, Problem> {
     } else {
         None
     };
-    Ok(BinlogView { enabled: enabled == 1, format, row_image, checksum, retention_hours, oldest })
+    Ok(BinlogView { enabled: enabled == 1, format, row_image, checksum, form, retention_hours, oldest })
 }
 
 async fn tables(session: &mut Session, schemas: &[String]) -> Result<BTreeSet<TableName>, Problem> {

@@ -46,6 +46,8 @@ pub struct Contents {
     pub markers: BTreeSet<MarkerId>,
     /// The newest heartbeat of each side that is here.
     pub heartbeats: BTreeMap<Side, Timestamp>,
+    /// Host rows that the fence has found open and closed, as `user@host`.
+    pub closed: BTreeSet<String>,
     /// Users whose fence has begun to close, and was not seen to end.
     pub unfinished: BTreeSet<String>,
 }
@@ -80,8 +82,18 @@ impl Home {
             epoch: if_made(self.read_epoch(session, "").await)?,
             markers: markers.into_iter().map(MarkerId).collect(),
             heartbeats: self.heartbeats(session).await?,
+            closed: if_made(self.closed(session).await)?.iter().map(|(user, host)| format!("{user}@{host}")).collect(),
             unfinished: users.into_iter().collect(),
         })
+    }
+
+    /// The host rows that this side's fence has found open and closed, and that its opening therefore opens.
+    ///
+    /// # Errors
+    /// What the server answered.
+    pub async fn closed(&self, session: &mut Session) -> Result<Vec<(String, String)>, Problem> {
+        let statement = format!("SELECT user, host FROM {} WHERE migration = ? AND side = ?", self.table("fences"));
+        session.rows(&statement, self.key()).await
     }
 
     /// The newest heartbeat of each side that is here; a schema that nobody has made yet has none.

@@ -1,8 +1,8 @@
 //! Real databases over the wire: MySQL, Aurora MySQL and MariaDB, told apart by asking.
 
 pub mod bypass;
+pub mod canaries;
 pub mod connect;
-pub mod credentials;
 pub mod database;
 pub mod errors;
 pub mod fence;
@@ -11,7 +11,11 @@ pub mod grants;
 pub mod id_space;
 pub mod look;
 pub mod markers;
+pub mod migrations;
+pub mod number;
 pub mod people;
 pub mod privileges;
 pub mod receipt;
 pub mod session;
+pub mod structure;
+pub mod tls;

@@ -22,6 +22,13 @@ pub struct HostRow {
     pub is_locked: bool,
 }
 
+impl HostRow {
+    /// `user@host`
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.user, self.host)
+    }
+}
+
 /// What a connection's user is shown as until it has said who it is.
 const NOT_YET_LOGGED_IN: &str = "unauthenticated user";
 

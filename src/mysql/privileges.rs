@@ -14,8 +14,32 @@ use crate::spec::Migration;
 pub async fn missing(session: &mut Session, migration: &Migration, side: Side) -> Result<Vec<String>, Problem> {
     let lines: Vec<String> = session.rows("SHOW GRANTS", ()).await?;
     let account = own_account(session).await?;
+    Ok(lacking(&lines, &account, &needs(session.dialect(), migration, side)))
+}
+
+/// What it takes to see all of a structure. Triggers and events show themselves only to who may make some, the texts of views
+/// and routines only to who may read them: without these privileges there seem to be none.
+pub fn to_read_structure(dialect: Dialect, schemas: &[String]) -> Vec<Need> {
+    let on_schema = |schema: &String| ["SELECT", "TRIGGER", "EVENT", "SHOW VIEW"].map(|name| Need::on(name, schema, "*"));
+    let mut needs: Vec<Need> = schemas.iter().flat_map(on_schema).collect();
+    needs.push(match dialect.routine_privilege {
+        "" => Need::on("SELECT", "mysql", "proc"),
+        name => Need::on(name, "*", "*"),
+    });
+    needs
+}
+
+/// Denied for want of these GRANTs.
+pub fn denied(lacking: &[String]) -> Problem {
+    Problem::Denied { code: "PrivilegesMissing".to_owned(), message: format!("run there: {};", lacking.join("; ")) }
+}
+
+/// The GRANTs without which what `SHOW GRANTS` printed for `account` is too little.
+pub fn lacking(lines: &[String], account: &str, needs: &[Need]) -> Vec<String> {
+    let grants = Grants::of(lines);
     let grantee = account.rsplit_once('@').map_or_else(|| format!("'{account}'"), |(user, host)| format!("'{user}'@'{host}'"));
-    Ok(lacking(&Grants::of(&lines), &needs(session.dialect(), migration, side), &grantee))
+    let lacking = needs.iter().filter(|need| !grants.gives(need));
+    lacking.map(|need| format!("GRANT {} ON {} TO {grantee}", need.privilege, need.place())).collect()
 }
 
 /// The row of the account table that this session was let in by.
@@ -51,13 +75,10 @@ fn needs(dialect: Dialect, migration: &Migration, side: Side) -> Vec<Need> {
     for schema in &migration.database(side).schemas {
         // The last three are what ALTER TABLE asks for, which raises a counter.
         needs.extend(["SELECT", "ALTER", "CREATE", "INSERT"].map(|name| Need::on(name, schema, "*")));
+        // What else it takes to compare structures is needed on everything, to find ways round the fence.
+        needs.extend(migration.spec.checks.schema.iter().map(|_| Need::on("SHOW VIEW", schema, "*")));
     }
     needs
-}
-
-fn lacking(grants: &Grants, needs: &[Need], grantee: &str) -> Vec<String> {
-    let lacking = needs.iter().filter(|need| !grants.gives(need));
-    lacking.map(|need| format!("GRANT {} ON {} TO {grantee}", need.privilege, need.place())).collect()
 }
 
 #[cfg(test)]
@@ -68,14 +89,27 @@ mod tests {
 
     fn needed(family: Family, side: Side) -> Vec<String> {
         let payments = load("payments.yaml", include_bytes!("../../manifests/payments.yaml")).expect("the example is valid");
-        lacking(&Grants::default(), &needs(family.dialect(), &payments.migration, side), "'b'@'%'")
+        lacking(&[], "b@%", &needs(family.dialect(), &payments.migration, side))
     }
 
     #[test]
     fn what_is_missing_is_the_statement_that_cures_it() {
-        let lacking =
-            lacking(&Grants::default(), &[Need::on("SELECT", "mysql", "user"), Need::on("PROCESS", "*", "*")], "'b'@'%'");
+        let lacking = lacking(&[], "b@%", &[Need::on("SELECT", "mysql", "user"), Need::on("PROCESS", "*", "*")]);
         assert_eq!(lacking, ["GRANT SELECT ON `mysql`.`user` TO 'b'@'%'", "GRANT PROCESS ON *.* TO 'b'@'%'"]);
+    }
+
+    #[test]
+    fn whoever_compares_structures_has_to_see_the_texts_of_views() {
+        let payments = load("payments.yaml", include_bytes!("../../manifests/payments.yaml")).expect("the example is valid");
+        let mut migration = payments.migration.into_inner();
+        let asks = |migration: &Migration| {
+            let lacking = lacking(&[], "b@%", &needs(Family::MariaDb.dialect(), migration, Side::Legacy));
+            lacking.iter().any(|grant| grant.starts_with("GRANT SHOW VIEW ON `payments`.*"))
+        };
+        migration.spec.checks.schema = None;
+        assert!(!asks(&migration), "nobody else needs it");
+        migration.spec.checks.schema = Some(crate::spec::checks::SchemaCheck::default());
+        assert!(asks(&migration));
     }
 
     #[test]

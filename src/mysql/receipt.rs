@@ -1,28 +1,19 @@
 //! A closed fence, tried: canaries knock at every declared endpoint, strangers' open writes are looked for, the log must rest.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use futures_util::future::{join, join_all};
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
+use futures_util::future::join;
 
-use super::connect::{Address, connect_trusting};
-use super::credentials::find;
-use super::errors::classify;
+use super::canaries::try_writes;
 use super::look::position;
-use super::people::{connections, user_of, users};
-use super::session::{Session, quoted_name};
+use super::people::{connections, users};
+use super::session::Session;
 use crate::clock::{Clock, elapsed};
-use crate::database::receipt::{Knock, KnockAnswer, REST, Receipt, Rest};
+use crate::database::receipt::{REST, Receipt, Rest};
 use crate::database::{AccountView, BinlogPosition, DatabaseView};
 use crate::fault::Problem;
-use crate::names::{Account, TableName};
-use crate::spec::{Canary, CanaryEndpoint, DatabaseSpec};
-
-/// A whole look at a database has five seconds; an endpoint that does not refuse in one has not refused.
-const KNOCK_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::names::Account;
+use crate::spec::DatabaseSpec;
 
 /// Tries what `view` shows closed, and adds the receipt to it. Where an application account is not shut there is nothing to try.
 ///
@@ -37,7 +28,7 @@ pub async fn add(session: &mut Session, clock: &Clock, declared: &DatabaseSpec, 
     let table = view.tables.iter().next();
     let waiting =
         async { if everybody_is_shut { rest_for(session, clock, view.position.clone()).await } else { Ok(Rest::NotAsked) } };
-    let (knocks, rest) = join(knock_everywhere(declared, &shut, table), waiting).await;
+    let (knocks, rest) = join(try_writes(declared, &shut, table), waiting).await;
     let rest = rest?;
     if let Rest::Moved { to } = &rest {
         view.position = Some(to.clone());
@@ -50,7 +41,7 @@ pub async fn add(session: &mut Session, clock: &Clock, declared: &DatabaseSpec, 
 }
 
 fn shut_accounts(view: &DatabaseView) -> Vec<Account> {
-    let is_shut = |look: &&AccountView| look.locked && look.connections == 0;
+    let is_shut = |look: &&AccountView| look.lock.is_shut() && look.connections == 0;
     view.accounts.iter().filter(is_shut).map(|look| look.account.clone()).collect()
 }
 
@@ -99,99 +90,4 @@ async fn undeclared_writers(session: &mut Session, declared: &DatabaseSpec) -> R
     let strangers = everybody.into_iter().filter(|one| writing.contains(&one.id) && !declared.contains(&one.user));
     let named: BTreeSet<String> = strangers.map(|one| format!("{} (connection {})", one.user, one.id)).collect();
     Ok(named.into_iter().collect())
-}
-
-async fn knock_everywhere(declared: &DatabaseSpec, shut: &[Account], table: Option<&TableName>) -> Vec<Knock> {
-    let own = [CanaryEndpoint { host: declared.host.clone(), port: declared.port }];
-    let canaries = declared.canaries.iter().filter(|canary| shut.contains(&canary.account));
-    let places = canaries.flat_map(|canary| {
-        let endpoints = if canary.endpoints.is_empty() { &own[..] } else { &canary.endpoints[..] };
-        endpoints.iter().map(move |endpoint| (canary, endpoint))
-    });
-    join_all(places.map(|(canary, endpoint)| knock(declared, canary, endpoint, table))).await
-}
-
-async fn knock(declared: &DatabaseSpec, canary: &Canary, endpoint: &CanaryEndpoint, table: Option<&TableName>) -> Knock {
-    let port = u16::try_from(endpoint.port).unwrap_or(0);
-    let address = Address { host: endpoint.host.clone(), port, tls: declared.tls };
-    let answer = match tokio::time::timeout(KNOCK_TIMEOUT, try_to_write(declared, canary, &address, table)).await {
-        Ok(answer) => answer,
-        Err(_) => KnockAnswer::Unanswered { why: format!("no answer within {} s", KNOCK_TIMEOUT.as_secs()) },
-    };
-    Knock { account: canary.account.clone(), endpoint: address.to_string(), answer }
-}
-
-async fn try_to_write(declared: &DatabaseSpec, canary: &Canary, address: &Address, table: Option<&TableName>) -> KnockAnswer {
-    let credentials = match find(&canary.credentials_from) {
-        Ok(credentials) => credentials,
-        Err(error) => return KnockAnswer::Inconclusive { why: error.to_string() },
-    };
-    if credentials.user != user_of(&canary.account) {
-        let why = "the credentials that it names are of another user; name this account's".to_owned();
-        return KnockAnswer::Inconclusive { why };
-    }
-    let ca_file = declared.tls_ca_file.as_ref().map(PathBuf::from);
-    match connect_trusting(address, &credentials, ca_file.as_deref()).await {
-        Ok(connection) => write_nothing(connection, table).await,
-        Err(fault) => refusal(&fault.problem),
-    }
-}
-
-/// A login may be let in by a proxy or by a read-only server that then refuses the write. Where the write is taken, it deletes
-/// no row and is rolled back.
-async fn write_nothing(mut connection: Conn, table: Option<&TableName>) -> KnockAnswer {
-    let Some(TableName { schema, table }) = table else { return KnockAnswer::LetIn };
-    let delete = format!("DELETE FROM {}.{} WHERE FALSE", quoted_name(schema), quoted_name(table));
-    let outcome = async {
-        connection.query_drop("START TRANSACTION").await?;
-        connection.query_drop(delete).await?;
-        connection.query_drop("ROLLBACK").await
-    };
-    let answer = match outcome.await {
-        Ok(()) => KnockAnswer::LetIn,
-        Err(error) => match refusal(&classify(&error)) {
-            // Whoever holds a session and lacks one privilege may well have another.
-            KnockAnswer::Inconclusive { .. } => KnockAnswer::LetIn,
-            answer => answer,
-        },
-    };
-    // Whatever state it is in, it is of no more use.
-    _ = connection.disconnect().await;
-    answer
-}
-
-/// The lock is asked about after the password: a wrong password is refused by an open fence as well.
-fn refusal(problem: &Problem) -> KnockAnswer {
-    match problem {
-        Problem::Denied { code, .. } if code == "3118" || code == "4151" => KnockAnswer::Refused { code: code.clone() },
-        Problem::WrongState { code, .. } if code == "1290" || code == "1792" || code == "1836" => {
-            KnockAnswer::Refused { code: code.clone() }
-        }
-        Problem::Ambiguous { .. } | Problem::Throttled { .. } => KnockAnswer::Unanswered { why: problem.to_string() },
-        other => KnockAnswer::Inconclusive { why: format!("an open fence would have refused it too: {other}") },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mysql::errors::classify_number;
-
-    #[test]
-    fn only_the_lock_and_a_read_only_server_refuse_because_of_a_fence() {
-        for number in [3118, 4151, 1290, 1792, 1836] {
-            let answer = refusal(&classify_number(number, "no"));
-            assert_eq!(answer, KnockAnswer::Refused { code: number.to_string() });
-        }
-    }
-
-    #[test]
-    fn a_wrong_password_proves_nothing_and_silence_is_no_refusal() {
-        for number in [1045, 1698, 1044, 1049] {
-            assert!(matches!(refusal(&classify_number(number, "no")), KnockAnswer::Inconclusive { .. }), "{number}");
-        }
-        assert!(matches!(refusal(&classify_number(1040, "full")), KnockAnswer::Unanswered { .. }));
-        let silence = Problem::Ambiguous { detail: "no answer".to_owned() };
-        assert!(matches!(refusal(&silence), KnockAnswer::Unanswered { .. }));
-    }
 }

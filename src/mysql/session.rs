@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Params, Row};
 
-use super::connect::{Address, Credentials, connect_trusting};
+use super::connect::{Address, connect_trusting};
 use super::errors::classify;
 use super::flavour::{Dialect, Flavour, understand};
+use crate::credentials::Credentials;
 use crate::database::BinlogPosition;
 use crate::fault::{Fault, Problem};
 
@@ -97,31 +98,43 @@ impl Session {
     where
         T: FromRow + Send + 'static,
     {
-        let values = values.into();
-        self.is_midway = true;
-        let rows = tokio::time::timeout(self.limit, async {
+        let (connection, values) = (&mut self.connection, values.into());
+        let exchange = async move {
             match values {
-                Params::Empty => self.connection.query::<Row, _>(statement).await,
-                values => self.connection.exec::<Row, _, _>(statement, values).await,
-            }
-        });
-        let rows = match rows.await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => {
-                let problem = classify(&error);
-                self.is_midway = matches!(problem, Problem::Ambiguous { .. });
-                return Err(problem);
-            }
-            Err(_) => {
-                let detail = format!("no answer within {} s; the server is overloaded or unreachable", self.limit.as_secs());
-                return Err(Problem::Ambiguous { detail });
+                Params::Empty => connection.query::<Row, _>(statement).await,
+                values => connection.exec::<Row, _, _>(statement, values).await,
             }
         };
-        self.is_midway = false;
-        let understood = rows.into_iter().map(|row| T::from_row_opt(row).map_err(|error| error.to_string()));
-        understood
-            .collect::<Result<_, _>>()
-            .map_err(|error| Problem::Ambiguous { detail: format!("the answer was not understood: {error}") })
+        understood(answered(self.limit, &mut self.is_midway, exchange).await?)
+    }
+
+    /// All rows of one statement that the server prepares before it runs it: of several it would prepare none.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn prepared_rows<T>(&mut self, statement: &str) -> Result<Vec<T>, Problem>
+    where
+        T: FromRow + Send + 'static,
+    {
+        let exchange = self.connection.exec::<Row, _, _>(statement, ());
+        understood(answered(self.limit, &mut self.is_midway, exchange).await?)
+    }
+
+    /// All rows of several statements that travel together, in one round trip.
+    ///
+    /// # Errors
+    /// As [`Self::rows`], where one of them fails.
+    pub async fn row_sets(&mut self, statements: &[String]) -> Result<Vec<Vec<Row>>, Problem> {
+        let (connection, together) = (&mut self.connection, statements.join(";\n"));
+        let exchange = async move {
+            let mut result = connection.query_iter(together).await?;
+            let mut sets = Vec::new();
+            while !result.is_empty() {
+                sets.push(result.collect::<Row>().await?);
+            }
+            Ok(sets)
+        };
+        answered(self.limit, &mut self.is_midway, exchange).await
     }
 
     /// One statement, and how many rows it changed.
@@ -132,6 +145,41 @@ impl Session {
         self.rows::<Row>(statement, values).await?;
         Ok(self.connection.affected_rows())
     }
+}
+
+/// Awaits an answer, and remembers whether all of it has been read.
+async fn answered<T>(
+    limit: Duration,
+    is_midway: &mut bool,
+    exchange: impl Future<Output = Result<T, mysql_async::Error>>,
+) -> Result<T, Problem> {
+    *is_midway = true;
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(Ok(answer)) => {
+            *is_midway = false;
+            Ok(answer)
+        }
+        Ok(Err(error)) => {
+            let problem = classify(&error);
+            *is_midway = matches!(problem, Problem::Ambiguous { .. });
+            Err(problem)
+        }
+        Err(_) => {
+            let detail = format!("no answer within {} s; the server is overloaded or unreachable", limit.as_secs());
+            Err(Problem::Ambiguous { detail })
+        }
+    }
+}
+
+/// Rows as what they are meant to be.
+///
+/// # Errors
+/// `Ambiguous`, where a row is something else.
+pub fn understood<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, Problem> {
+    let understood = rows.into_iter().map(|row| T::from_row_opt(row).map_err(|error| error.to_string()));
+    understood
+        .collect::<Result<_, _>>()
+        .map_err(|error| Problem::Ambiguous { detail: format!("the answer was not understood: {error}") })
 }
 
 /// A name between backticks.

@@ -15,7 +15,7 @@ use super::passage::{Beats, Heartbeats};
 use super::progress::StateFile;
 use super::report::Report;
 use super::run::{Request, run};
-use super::server::servers;
+use super::server::{Limits, Server, servers};
 use crate::clock::Clock;
 use crate::database::{Answer, Epoch};
 use crate::mysql::database::MySqlDatabase;
@@ -31,6 +31,7 @@ pub struct Background {
     clock: Clock,
     /// Where progress is kept; without it, a crash begins anew.
     state: Option<PathBuf>,
+    limits: Limits,
     stand: watch::Sender<Stand>,
     task: Mutex<Option<AbortHandle>>,
 }
@@ -45,7 +46,15 @@ struct Stand {
 impl Background {
     /// Keeps progress in files of the directory `state`.
     pub fn new(clock: &Clock, state: Option<PathBuf>) -> Self {
-        Self { clock: clock.clone(), state, stand: watch::Sender::default(), task: Mutex::default() }
+        let (stand, task) = (watch::Sender::default(), Mutex::default());
+        Self { clock: clock.clone(), state, limits: Limits::default(), stand, task }
+    }
+
+    /// The same with other limits for each statement.
+    #[must_use]
+    pub const fn limited_to(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     fn state_file(&self, migration: &Migration) -> Option<StateFile> {
@@ -70,6 +79,7 @@ impl Background {
             epoch,
             clock: self.clock.clone(),
             state: self.state_file(migration),
+            limits: self.limits,
             place: Place { stand: self.stand.clone(), number },
         };
         *task = Some(tokio::spawn(work.carry_out()).abort_handle());
@@ -139,6 +149,7 @@ struct Work {
     epoch: Epoch,
     clock: Clock,
     state: Option<StateFile>,
+    limits: Limits,
     place: Place,
 }
 
@@ -161,7 +172,7 @@ impl Work {
     }
 
     async fn compare(&self) -> Result<Report, String> {
-        let servers = servers(&self.migration)?;
+        let servers = servers(&self.migration)?.map(|server| Server { limits: self.limits, ..server });
         let max_lag = self.migration.spec.replication.forward.max_lag.duration();
         let database = |side| Arc::new(MySqlDatabase::new(&self.migration, side, &self.clock));
         let passage = Heartbeats {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mysql_async::Row;
-use mysql_async::prelude::Queryable;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::{KeyValue, Range, SharedKey};
@@ -15,7 +14,6 @@ use super::recheck::{Both, Finding, LOOKS, Settled, judge, settle};
 use super::report::{Difference, How, TableReport, Verdict};
 use super::rows::{Hashes, hashes_of, next_bound, values_by_key};
 use super::server::{Hand, Server, texts};
-use super::table::fault;
 use super::throttle::{Strain, Throttle};
 use crate::clock::Clock;
 use crate::fault::Fault;
@@ -78,6 +76,8 @@ pub enum Step<'a> {
     Walked(&'a Walk),
     /// A server is under strain.
     Strained(&'a Strain),
+    /// A statement was sent that reads the table in one piece.
+    InOnePiece,
 }
 
 /// What a comparison needs besides the table.
@@ -113,7 +113,10 @@ pub async fn compare(course: &Course<'_>, subject: &Subject, walk: Walk, tell: T
         Err(why) if estimated_rows.into_iter().max() > Some(most) => {
             Ok(too_big_to_fold(course, subject, why, estimated_rows, walk.began))
         }
-        Err(why) => whole(course, &mut hands, subject, why, walk.began).await,
+        Err(why) => {
+            tell(Step::InOnePiece);
+            whole(course, &mut hands, subject, why, walk.began).await
+        }
     }
 }
 
@@ -329,13 +332,13 @@ async fn lonely_rows(hands: &mut [Hand; 2], subject: &Subject) -> Result<([u64; 
             subject.and_counts()
         )
     };
-    let attempted = || fault(format!("sort the rows of {}", subject.tables[0].name));
+    let attempted = format!("sort the rows of {}", subject.tables[0].name);
     let [legacy, target] = hands;
-    let mut ours = legacy.connection().query_iter(statement(0)).await.map_err(attempted())?;
-    let mut theirs = target.connection().query_iter(statement(1)).await.map_err(attempted())?;
+    let mut ours = legacy.stream(&attempted, &statement(0)).await?;
+    let mut theirs = target.stream(&attempted, &statement(1)).await?;
     let hash = |row: Option<Row>| row.map(|row| texts(row).into_iter().flatten().next().unwrap_or_default());
-    let mut one = hash(ours.next().await.map_err(attempted())?);
-    let mut other = hash(theirs.next().await.map_err(attempted())?);
+    let mut one = hash(ours.next().await?);
+    let mut other = hash(theirs.next().await?);
     let (mut lonely, mut sample) = ([0, 0], Vec::new());
     while one.is_some() || other.is_some() {
         let legacy_only = other.is_none() || (one.is_some() && one < other);
@@ -350,10 +353,10 @@ async fn lonely_rows(hands: &mut [Hand; 2], subject: &Subject) -> Result<([u64; 
             }
         }
         if !target_only {
-            one = hash(ours.next().await.map_err(attempted())?);
+            one = hash(ours.next().await?);
         }
         if !legacy_only {
-            other = hash(theirs.next().await.map_err(attempted())?);
+            other = hash(theirs.next().await?);
         }
     }
     Ok((lonely, sample))

@@ -85,13 +85,11 @@ impl Subject {
 /// # Errors
 /// A fault, where the server does not answer.
 pub async fn fold(hand: &mut Hand, subject: &Subject, range: &Range) -> Result<Fold, Fault> {
-    let condition = match &subject.key {
-        Ok(key) => key.condition(range),
-        Err(_) => "TRUE".to_owned(),
-    };
     let attempted = format!("fold rows of {}", subject.tables[0].name);
-    let statement = subject.fold_statement(hand.index(), &condition);
-    let folded = hand.first::<(u64, u64, u64, String)>(&attempted, &statement).await?;
-    let (all, declared_rows, xor, sum) = folded.unwrap_or_default();
+    let mut folded: Vec<(u64, u64, u64, String)> = match &subject.key {
+        Ok(key) => hand.rows(&attempted, &subject.fold_statement(hand.index(), &key.condition(range))).await?,
+        Err(_) => hand.rows_of_whole(&attempted, &subject.fold_statement(hand.index(), "TRUE")).await?,
+    };
+    let (all, declared_rows, xor, sum) = folded.pop().unwrap_or_default();
     Ok(Fold { rows: all.saturating_sub(declared_rows), declared_rows, xor, sum })
 }

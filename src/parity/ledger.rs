@@ -41,7 +41,7 @@ fn sums_statement(book: &Ledger, declared: &[String]) -> String {
 
 /// The groups of a ledger on one side, each with its count and sums as one text.
 async fn sums(hand: &mut Hand, book: &Ledger, declared: &[String]) -> Result<BTreeMap<String, String>, Fault> {
-    let rows: Vec<Row> = hand.rows(&format!("sum the ledger {:?}", book.name), &sums_statement(book, declared)).await?;
+    let rows: Vec<Row> = hand.rows_of_whole(&format!("sum the ledger {:?}", book.name), &sums_statement(book, declared)).await?;
     let word = |value: Option<Vec<u8>>| {
         value.map_or("NULL".to_owned(), |value| String::from_utf8_lossy(&value).escape_debug().to_string())
     };
@@ -170,7 +170,8 @@ async fn twice(servers: &[Server; 2], columns: &Columns) -> Result<Vec<String>, 
     );
     let mut sample = Vec::new();
     for server in servers {
-        let rows: Vec<Row> = server.open().await?.rows(&format!("count values of {}", columns.table), &statement).await?;
+        let attempted = format!("count values of {}", columns.table);
+        let rows: Vec<Row> = server.open().await?.rows_of_whole(&attempted, &statement).await?;
         sample.extend(rows.into_iter().map(|row| {
             let words: Vec<String> = texts(row)
                 .into_iter()

@@ -14,7 +14,7 @@ use super::chunks::{KeyValue, SharedKey};
 use super::compare::Course;
 use super::fold::Subject;
 use super::passage::Passed;
-use super::rows::{Hashes, hashes_by_key};
+use super::rows::hashes_by_key;
 use super::server::Hand;
 use crate::fault::Fault;
 use crate::names::Side;
@@ -25,8 +25,10 @@ pub const LOOKS: u32 = 5;
 const WATCH_EVERY: Duration = Duration::from_millis(20);
 /// So many rows are watched at once, in a few statements; the others wait for the next look.
 const MOST_WATCHED: usize = 1_000;
-/// Ten seconds of watching. Memory stays flat.
-const MOST_VERSIONS: usize = 500;
+/// Versions that are remembered, of all watched rows together. Each is 64 hexadecimal digits and its place in a list, 150 bytes
+/// with what the allocator needs: 15 MB at most, where a thousand rows with 500 versions each would have been 75. That is two
+/// seconds of a thousand rows that change at every reading, and longer where fewer change, or not as often.
+const MOST_VERSIONS: usize = 100_000;
 
 /// A row on legacy and on target: its hash, or `None` where it is not there.
 pub type Both = [Option<String>; 2];
@@ -103,14 +105,14 @@ pub async fn settle(
         let keys: Vec<&KeyValue> = keys.iter().collect();
         let watched: Vec<&KeyValue> = keys.iter().copied().filter(|key| restless.contains(*key)).take(MOST_WATCHED).collect();
         let before = hashes_by_key(&mut hands[from], subject, key, &keys).await?;
-        let (passed, versions) = watch(&mut hands[from], subject, key, course, &watched).await?;
+        let (passed, seen) = watch(&mut hands[from], subject, key, course, &watched).await?;
         let other = hashes_by_key(&mut hands[to], subject, key, &keys).await?;
         let after = hashes_by_key(&mut hands[from], subject, key, &keys).await?;
         for key in keys {
             let last = doubts.get(key).and_then(Option::as_ref);
             let mut finding = judge(course.source, before.get(key), other.get(key), after.get(key), last);
-            let is_one = |version: &&Hashes| version.get(key) == other.get(key);
-            if before.get(key) != after.get(key) && [&before, &after].into_iter().chain(&versions).any(|hashes| is_one(&hashes)) {
+            let was_there = [&before, &after].into_iter().any(|hashes| hashes.get(key) == other.get(key));
+            if before.get(key) != after.get(key) && (was_there || seen.has(key, other.get(key))) {
                 finding = Finding::Equal;
             }
             if passed == Passed::NotYet && finding != Finding::Equal {
@@ -150,9 +152,9 @@ async fn watch(
     key: &SharedKey,
     course: &Course<'_>,
     watched: &[&KeyValue],
-) -> Result<(Passed, Vec<Hashes>), Fault> {
+) -> Result<(Passed, Versions), Fault> {
     let mut pass = course.passage.pass(course.source);
-    let mut versions = Vec::new();
+    let mut versions = Versions::default();
     if watched.is_empty() {
         return Ok((pass.await?, versions));
     }
@@ -162,12 +164,35 @@ async fn watch(
             passed = &mut pass => Some(passed?),
             () = course.clock.sleep(WATCH_EVERY) => None,
         };
-        if versions.len() < MOST_VERSIONS {
-            versions.push(hashes_by_key(hand, subject, key, watched).await?);
+        if versions.count < MOST_VERSIONS {
+            let hashes = hashes_by_key(hand, subject, key, watched).await?;
+            watched.iter().for_each(|key| versions.note(key, hashes.get(*key)));
         }
         if let Some(passed) = passed {
             return Ok((passed, versions));
         }
+    }
+}
+
+/// What was seen of rows while they were watched: each change once, oldest first. `None` is a row that was not there.
+#[derive(Debug, Default)]
+struct Versions {
+    of: BTreeMap<KeyValue, Vec<Option<String>>>,
+    count: usize,
+}
+
+impl Versions {
+    fn note(&mut self, key: &KeyValue, hash: Option<&String>) {
+        let known = self.of.get(key).and_then(|versions| versions.last());
+        if self.count == MOST_VERSIONS || known.is_some_and(|last| last.as_ref() == hash) {
+            return;
+        }
+        self.of.entry(key.clone()).or_default().push(hash.cloned());
+        self.count += 1;
+    }
+
+    fn has(&self, key: &KeyValue, hash: Option<&String>) -> bool {
+        self.of.get(key).is_some_and(|versions| versions.iter().any(|version| version.as_ref() == hash))
     }
 }
 
@@ -200,6 +225,24 @@ mod tests {
     fn a_source_that_changes_under_the_look_proves_nothing() {
         let seen = [text("a"), text("b")];
         assert_eq!(judged("a", "b", "c", Some(&seen)), Finding::Open(None));
+    }
+
+    #[test]
+    fn versions_are_remembered_once_each_and_never_more_than_memory_is_set_aside_for() {
+        let mut versions = Versions::default();
+        let row = |number: usize| KeyValue(vec![number.to_string()]);
+        for hash in ["a", "a", "b", "b"] {
+            versions.note(&row(1), text(hash).as_ref());
+        }
+        versions.note(&row(1), None);
+        assert_eq!(versions.count, 3, "what stands still takes no room");
+        assert!(versions.has(&row(1), text("a").as_ref()) && versions.has(&row(1), None));
+        assert!(!versions.has(&row(1), text("c").as_ref()) && !versions.has(&row(2), None), "nobody has seen these");
+        for reading in 0..2 * MOST_VERSIONS / MOST_WATCHED {
+            (0..MOST_WATCHED).for_each(|number| versions.note(&row(number), text(&reading.to_string()).as_ref()));
+        }
+        assert_eq!(versions.count, MOST_VERSIONS);
+        assert_eq!(versions.of.values().map(Vec::len).sum::<usize>(), MOST_VERSIONS);
     }
 
     #[test]

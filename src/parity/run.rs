@@ -1,6 +1,7 @@
 //! A whole comparison: which tables there are, one after the other, then the books.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,7 +67,7 @@ pub async fn pairs(request: &Request<'_>) -> Result<Vec<Pair>, Fault> {
     for (side, server) in request.servers.iter().enumerate() {
         let schemas = &request.migration.database(server.side).schemas;
         let mut hand = server.open().await?;
-        for (name, table) in tables(hand.connection(), schemas).await? {
+        for (name, table) in tables(&mut hand, schemas).await? {
             found.entry(name).or_default()[side] = Some(table);
         }
     }
@@ -120,7 +121,7 @@ pub async fn run(request: &Request<'_>, tell: &mut (dyn FnMut(&str) + Send)) -> 
     }
     let Saved { began, done: mut tables, .. } = saved;
     tables.sort_by(|a, b| a.table.cmp(&b.table));
-    let (ledger, unique) = books(request, &proven(migration, &tables)).await;
+    let (ledger, unique) = books(request, &proven(migration, &tables), tell).await;
     if let Some(state) = request.state {
         state.remove();
     }
@@ -180,6 +181,7 @@ async fn one(
     let mut told = now;
     let mut step = |step: Step<'_>| match step {
         Step::Strained(strain) => tell(&strain.to_string()),
+        Step::InOnePiece => tell(&in_one_piece(name, request.clock)),
         Step::Walked(walk) => {
             let at = request.clock.now();
             if elapsed(told, at) >= EVERY {
@@ -214,7 +216,16 @@ fn proven(migration: &Migration, tables: &[TableReport]) -> BTreeSet<String> {
     equal.filter(|table| !inexact.contains(table)).cloned().collect()
 }
 
-async fn books(request: &Request<'_>, proven: &BTreeSet<String>) -> (Vec<BookReport>, Vec<BookReport>) {
+/// A statement of which nothing is heard until it ends: whoever waits is told since when.
+fn in_one_piece(what: &impl fmt::Display, clock: &Clock) -> String {
+    format!("{what}: read in one piece since {:.0}, which takes minutes where it is big", clock.now())
+}
+
+async fn books(
+    request: &Request<'_>,
+    proven: &BTreeSet<String>,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> (Vec<BookReport>, Vec<BookReport>) {
     let validation = &request.migration.spec.validation;
     let asked = |table: &String| request.only.is_none_or(|only| only == table);
     let declared = |table: &String| -> Vec<String> {
@@ -223,6 +234,7 @@ async fn books(request: &Request<'_>, proven: &BTreeSet<String>) -> (Vec<BookRep
     };
     let (mut ledgers, mut uniques) = (Vec::new(), Vec::new());
     for book in validation.ledger.iter().filter(|book| asked(&book.table)) {
+        tell(&in_one_piece(&format_args!("the ledger {:?}", book.name), request.clock));
         let declared = declared(&book.table);
         let is_proven = proven.contains(&book.table);
         let looks = if is_proven { 1 } else { LOOKS };
@@ -237,6 +249,7 @@ async fn books(request: &Request<'_>, proven: &BTreeSet<String>) -> (Vec<BookRep
     let mut seen = BTreeSet::new();
     for columns in validation.unique.iter().filter(|columns| asked(&columns.table)) {
         if seen.insert((&columns.table, &columns.columns)) {
+            tell(&in_one_piece(&format_args!("{} ({})", columns.table, columns.columns.join(", ")), request.clock));
             uniques.push(ledger::unique(request.servers, columns).await);
         }
     }

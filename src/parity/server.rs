@@ -4,18 +4,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Row};
+use mysql_async::{Conn, Params, QueryResult, Row, TextProtocol};
 
 use super::table::fault;
+use crate::credentials::{Credentials, find};
 use crate::fault::{Fault, Problem};
-use crate::mysql::connect::{Address, Credentials, connect_trusting};
-use crate::mysql::credentials::find;
+use crate::mysql::connect::{Address, connect_trusting};
 use crate::names::Side;
 use crate::spec::Migration;
 
-/// A chunk takes milliseconds. A table without a key is folded in one piece, and a thousand million rows take a quarter of an
-/// hour; a server that has not answered after an hour will not.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a statement is waited for before its server counts as silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Whatever reads a chunk, single rows, or what the tables look like.
+    pub chunk: Duration,
+    /// Whatever reads a table in one piece: a table without a key, a ledger, values that must be unique.
+    pub whole_table: Duration,
+}
+
+impl Default for Limits {
+    /// A chunk takes milliseconds, and a cold cache or a checkpoint makes seconds of these: after a minute there is nobody to
+    /// wait for. A thousand million rows in one piece take a quarter of an hour; what has not ended after an hour will not.
+    fn default() -> Self {
+        Self { chunk: Duration::from_secs(60), whole_table: Duration::from_secs(3600) }
+    }
+}
 
 /// Where one side is, and as whom it is asked.
 #[derive(Debug, Clone)]
@@ -28,6 +41,8 @@ pub struct Server {
     pub credentials: Credentials,
     /// The authorities that its certificate is checked against; `None` for those that the platform knows.
     pub ca_file: Option<PathBuf>,
+    /// How long its answers are waited for.
+    pub limits: Limits,
 }
 
 /// One connection to one side.
@@ -36,6 +51,9 @@ pub struct Hand {
     /// Which side.
     pub side: Side,
     connection: Conn,
+    /// Where to look when it is silent.
+    address: Address,
+    limits: Limits,
 }
 
 /// Both servers of a migration, legacy first, with their credentials.
@@ -48,7 +66,8 @@ pub fn servers(migration: &Migration) -> Result<[Server; 2], String> {
         let port = u16::try_from(database.port).map_err(|_| format!("{} is no TCP port", database.port))?;
         let credentials = find(&database.credentials_from).map_err(|error| format!("{side}: {error}"))?;
         let address = Address { host: database.host.clone(), port, tls: database.tls };
-        Ok::<_, String>(Server { side, address, credentials, ca_file: database.tls_ca_file.as_ref().map(PathBuf::from) })
+        let ca_file = database.tls_ca_file.as_ref().map(PathBuf::from);
+        Ok::<_, String>(Server { side, address, credentials, ca_file, limits: Limits::default() })
     };
     Ok([server(Side::Legacy)?, server(Side::Target)?])
 }
@@ -59,10 +78,10 @@ impl Server {
     /// # Errors
     /// A fault that says which server was not reached.
     pub async fn open(&self) -> Result<Hand, Fault> {
-        let mut connection = connect_trusting(&self.address, &self.credentials, self.ca_file.as_deref()).await?;
-        let read_only = connection.query_drop("SET SESSION TRANSACTION READ ONLY").await;
-        read_only.map_err(fault(format!("forbid writing on {}", self.side)))?;
-        Ok(Hand { side: self.side, connection })
+        let connection = connect_trusting(&self.address, &self.credentials, self.ca_file.as_deref()).await?;
+        let mut hand = Hand { side: self.side, connection, address: self.address.clone(), limits: self.limits };
+        hand.rows::<Row>("forbid writing", "SET SESSION TRANSACTION READ ONLY").await?;
+        Ok(hand)
     }
 }
 
@@ -75,21 +94,12 @@ impl Hand {
         }
     }
 
-    /// The connection, for statements with parameters.
-    pub const fn connection(&mut self) -> &mut Conn {
-        &mut self.connection
-    }
-
-    /// All rows of a statement.
+    /// All rows of a statement that reads a chunk at most.
     ///
     /// # Errors
-    /// A fault that names the side and what was attempted.
+    /// A fault that names the side and what was attempted, also where no answer came in time.
     pub async fn rows<T: FromRow + Send + 'static>(&mut self, attempted: &str, sql: &str) -> Result<Vec<T>, Fault> {
-        let attempted = format!("{attempted} on {}", self.side);
-        match tokio::time::timeout(STATEMENT_TIMEOUT, self.connection.query(sql)).await {
-            Ok(answer) => answer.map_err(fault(attempted)),
-            Err(_) => Err(slow(attempted)),
-        }
+        self.within(self.limits.chunk, attempted, sql, Params::Empty).await
     }
 
     /// The row of a statement that answers one at most.
@@ -99,10 +109,87 @@ impl Hand {
     pub async fn first<T: FromRow + Send + 'static>(&mut self, attempted: &str, sql: &str) -> Result<Option<T>, Fault> {
         Ok(self.rows(attempted, sql).await?.pop())
     }
+
+    /// All rows of such a statement, with values for its question marks.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn rows_for<T>(&mut self, attempted: &str, sql: &str, values: impl Into<Params>) -> Result<Vec<T>, Fault>
+    where
+        T: FromRow + Send + 'static,
+    {
+        self.within(self.limits.chunk, attempted, sql, values.into()).await
+    }
+
+    /// All rows of a statement that reads a table in one piece.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn rows_of_whole<T: FromRow + Send + 'static>(&mut self, attempted: &str, sql: &str) -> Result<Vec<T>, Fault> {
+        self.within(self.limits.whole_table, attempted, sql, Params::Empty).await
+    }
+
+    /// The rows of a statement that reads a table in one piece, as they come: there may be more than memory holds.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn stream(&mut self, attempted: &str, sql: &str) -> Result<Stream<'_>, Fault> {
+        let attempted = format!("{attempted} on {}", self.side);
+        let (address, limits) = (self.address.clone(), self.limits);
+        let rows = match tokio::time::timeout(limits.whole_table, self.connection.query_iter(sql.to_owned())).await {
+            Ok(answer) => answer.map_err(fault(attempted.clone()))?,
+            Err(_) => return Err(silent(attempted, &address, limits.whole_table)),
+        };
+        Ok(Stream { rows, attempted, address, limit: limits.whole_table })
+    }
+
+    async fn within<T>(&mut self, limit: Duration, attempted: &str, sql: &str, values: Params) -> Result<Vec<T>, Fault>
+    where
+        T: FromRow + Send + 'static,
+    {
+        let attempted = format!("{attempted} on {}", self.side);
+        let answer = async {
+            match values {
+                // As text, in which values come as the server writes them.
+                Params::Empty => self.connection.query(sql).await,
+                values => self.connection.exec(sql, values).await,
+            }
+        };
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(fault(attempted)),
+            Err(_) => Err(silent(attempted, &self.address, limit)),
+        }
+    }
 }
 
-fn slow(attempted: String) -> Fault {
-    let detail = format!("no answer in {} minutes; look at the server's load", STATEMENT_TIMEOUT.as_secs() / 60);
+/// Rows that are read one by one, and each waited for no longer than its server may take.
+#[derive(Debug)]
+pub struct Stream<'a> {
+    rows: QueryResult<'a, 'static, TextProtocol>,
+    attempted: String,
+    address: Address,
+    limit: Duration,
+}
+
+impl Stream<'_> {
+    /// The next row; `None` after the last.
+    ///
+    /// # Errors
+    /// As [`Hand::rows`].
+    pub async fn next(&mut self) -> Result<Option<Row>, Fault> {
+        match tokio::time::timeout(self.limit, self.rows.next()).await {
+            Ok(answer) => answer.map_err(fault(self.attempted.clone())),
+            Err(_) => Err(silent(self.attempted.clone(), &self.address, self.limit)),
+        }
+    }
+}
+
+fn silent(attempted: String, address: &Address, limit: Duration) -> Fault {
+    let detail = format!(
+        "{address} was silent for {} s; see whether it answers there at all, whether it is overloaded or the network between is \
+         cut, and compare again; where it is only slow, lower validation.parity.chunkRows",
+        limit.as_secs()
+    );
     Fault { attempted, problem: Problem::Ambiguous { detail } }
 }
 

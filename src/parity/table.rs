@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use serde::{Deserialize, Serialize};
 
+use super::server::Hand;
 use crate::fault::Fault;
-use crate::mysql::connect::classify;
+use crate::mysql::errors::classify;
 use crate::names::TableName;
 
 /// One column that is stored; generated columns follow from the others and are left out.
@@ -94,13 +93,12 @@ type ColumnRow = (String, String, u64, String, String, String, Option<String>, O
 ///
 /// # Errors
 /// A fault, where the server does not answer.
-pub async fn tables(connection: &mut Conn, schemas: &[String]) -> Result<BTreeMap<TableName, Table>, Fault> {
+pub async fn tables(hand: &mut Hand, schemas: &[String]) -> Result<BTreeMap<TableName, Table>, Fault> {
     let mut tables = BTreeMap::new();
     for schema in schemas {
         let attempted = format!("read the tables of {schema}");
-        let columns: Vec<ColumnRow> = connection.exec(COLUMNS, (schema,)).await.map_err(fault(attempted.clone()))?;
-        let keys: Vec<(String, String, String, String, bool)> =
-            connection.exec(KEYS, (schema,)).await.map_err(fault(attempted))?;
+        let columns: Vec<ColumnRow> = hand.rows_for(&attempted, COLUMNS, (schema,)).await?;
+        let keys: Vec<(String, String, String, String, bool)> = hand.rows_for(&attempted, KEYS, (schema,)).await?;
         for (schema, table, estimated_rows, name, data_type, column_type, charset, collation, scale, generated) in columns {
             let name_of_table = TableName { schema, table };
             let table = tables.entry(name_of_table.clone()).or_insert_with(|| Table {

@@ -141,6 +141,8 @@ impl Campaign {
         self.payments.refused += verdict.payments.refused;
         self.payments.lost += verdict.payments.lost;
         self.payments.duplicated += verdict.payments.duplicated;
+        self.payments.quarantined += verdict.payments.quarantined;
+        self.payments.paid_again += verdict.payments.paid_again;
         self.simulated_seconds += verdict.simulated_seconds;
         for (service, calls) in &verdict.aws_calls {
             *self.aws_calls.entry(service.clone()).or_default() += calls;

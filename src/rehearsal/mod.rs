@@ -8,5 +8,6 @@ pub mod operator;
 pub mod pause;
 pub mod picture;
 pub mod stage;
+pub mod story;
 pub mod timeline;
 pub mod verdict;

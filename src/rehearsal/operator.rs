@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::after;
 use crate::migration::approvals::cutover_digest;
 use crate::migration::ladder::Rung;
+use crate::migration::reverse::DEAD;
 use crate::migration::status::{ConditionStatus, ConditionType, MigrationStatus};
-use crate::spec::{Approval, Migration, Phase};
+use crate::spec::{AcceptedLoss, Approval, Forced, Migration, Phase};
 
 /// Which story is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -20,8 +21,13 @@ pub enum Scenario {
     Forward,
     /// To `CutOver`, then back to legacy within the observation window.
     Rollback,
+    /// To `CutOver`, where the way back dies for good; then back to legacy on the operator's word, without the writes that it
+    /// lacks.
+    Forced,
     /// A cutover whose drain stalls is aborted by itself; a second attempt completes.
     Abort,
+    /// Through every phase to `Completed`, though everything goes wrong that went wrong in the story this program comes from.
+    Story,
 }
 
 /// After so many attempts a real operator would go home, and the rehearsal has failed.
@@ -66,6 +72,15 @@ impl Operator {
         &self.file
     }
 
+    /// Somebody changes the file beside the promotions; whether it was changed.
+    pub fn amend(&mut self, change: impl FnOnce(&mut Migration)) -> bool {
+        let before = self.file.clone();
+        change(&mut self.file);
+        let changed = before != self.file;
+        self.generation += u64::from(changed);
+        changed
+    }
+
     /// How often it has been edited, plus one.
     pub const fn generation(&self) -> u64 {
         self.generation
@@ -82,8 +97,8 @@ impl Operator {
     /// Whether the story has been told.
     pub fn is_done(&self, status: &MigrationStatus) -> bool {
         let end = match self.scenario {
-            Scenario::Forward | Scenario::Abort => Phase::Completed,
-            Scenario::Rollback => Phase::RolledBack,
+            Scenario::Forward | Scenario::Abort | Scenario::Story => Phase::Completed,
+            Scenario::Rollback | Scenario::Forced => Phase::RolledBack,
         };
         self.file.spec.phase == end && self.sees_settled(status) && status.phase == Some(end)
     }
@@ -104,7 +119,7 @@ impl Operator {
         if status.observed_generation != self.generation {
             return None;
         }
-        let wants_to_edit = self.sees_settled(status) || self.must_step_in(status);
+        let wants_to_edit = (self.sees_settled(status) && !self.waits_for_its_point()) || self.must_step_in(status);
         match (wants_to_edit, self.intention) {
             (false, _) => {
                 self.intention = Intention::Watch;
@@ -124,9 +139,26 @@ impl Operator {
         }
     }
 
+    /// Nobody asks for more before the way back has died, which that story is about.
+    fn waits_for_its_point(&self) -> bool {
+        self.scenario == Scenario::Forced && self.file.spec.phase == Phase::CutOver
+    }
+
     fn must_step_in(&self, status: &MigrationStatus) -> bool {
         let waits_for_me = |word: &str| ["AttemptLatched", "RollbackAbandoned", "TableErrors"].contains(&word);
-        status.blocked.iter().any(|block| waits_for_me(&block.reason.0)) || self.lacks_approvals(status)
+        status.blocked.iter().any(|block| waits_for_me(&block.reason.0))
+            || self.lacks_approvals(status)
+            || self.would_force(status)
+    }
+
+    /// The way back is dead, and this operator goes back all the same.
+    fn would_force(&self, status: &MigrationStatus) -> bool {
+        let is_dead = status.blocked.iter().any(|block| block.reason.0 == DEAD);
+        self.scenario == Scenario::Forced && is_dead && status.wished_phase >= Phase::CutOver && !self.has_forced()
+    }
+
+    const fn has_forced(&self) -> bool {
+        matches!((self.file.spec.phase, &self.file.spec.rollback.forced), (Phase::RolledBack, Some(_)))
     }
 
     fn lacks_approvals(&self, status: &MigrationStatus) -> bool {
@@ -151,6 +183,9 @@ impl Operator {
         if reason("RollbackAbandoned") {
             return Some(self.promote(Phase::CutOver, now));
         }
+        if self.would_force(status) {
+            return Some(self.force());
+        }
         if reason("TableErrors") && status.rung < Rung::Fence && self.file.spec.replication.forward.max_reloads_per_table < 20 {
             self.file.spec.replication.forward.max_reloads_per_table += 1;
             return Some("has looked at the table, and allows it one more reload".into());
@@ -169,6 +204,23 @@ impl Operator {
             (_, phase) => phase.next()?,
         };
         Some(self.promote(next, now))
+    }
+
+    /// First the wish, which is refused and says why; then the word that nobody gives by accident.
+    fn force(&mut self) -> String {
+        if self.file.spec.phase != Phase::RolledBack {
+            self.file.spec.phase = Phase::RolledBack;
+            return "sets spec.phase to RolledBack, though no way back is ready".into();
+        }
+        self.file.spec.rollback.forced = Some(Forced {
+            attempt: self.file.spec.attempt,
+            accept_loss_of: AcceptedLoss::EveryWriteThatLegacyLacks,
+            by: "ada".into(),
+            why: "the target refuses one payment in ten, and reverse replication is not coming back".into(),
+            until: None,
+            write_pause_budget: None,
+        });
+        "accepts the loss of every write that legacy lacks, in spec.rollback.forced".into()
     }
 
     fn promote(&mut self, phase: Phase, now: Timestamp) -> String {

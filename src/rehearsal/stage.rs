@@ -1,5 +1,6 @@
 //! One rehearsal: the world, the controller, the operator, and what happens when the controller is killed.
 
+mod announced;
 mod conclusion;
 
 use std::panic::AssertUnwindSafe;
@@ -9,29 +10,30 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
+use self::announced::Announced;
 use super::kills::Killer;
 pub use super::kills::{Kill, Killed};
 use super::operator::{Operator, Scenario};
+use super::story::Story;
 use super::timeline::{Moment, Timeline, Who};
 use super::verdict::{Attempt, Verdict};
 use crate::aws::Aws;
 use crate::clock::{Busy, Clock, after, elapsed};
-use crate::database::Database;
 use crate::engine::cadence::Cadence;
 use crate::engine::keeper::resumed;
 use crate::engine::reconcile::{Reconciler, Report, Wish};
+use crate::engine::surroundings::{Equipment, Sides};
 use crate::journal::{Journal, JournalPlace};
 use crate::lab::bridge::Mishap;
 use crate::lab::customers::Hours;
 use crate::lab::{Lab, LabError};
 use crate::migration::facts::Latch;
+use crate::migration::gates::Gate;
 use crate::migration::ladder::Rung;
+use crate::migration::plan::GateReport;
 use crate::migration::status::MigrationStatus;
 use crate::names::{Direction, Side, region_of};
-use crate::parity::comparer::Comparer;
 use crate::sim::crash::{ControllerCrash, CrashSwitch, Place};
-use crate::sim::database::compare::SimulatedComparer;
-use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
 use crate::sim::setting::Setting;
 use crate::sim::wire::Cloud;
@@ -107,6 +109,8 @@ pub struct Rehearsed {
     pub killed: Vec<Killed>,
     /// The status published last.
     pub status: Option<MigrationStatus>,
+    /// What was made durable.
+    pub journal: Arc<Journal>,
 }
 
 /// Rehearses, telling each moment as it happens.
@@ -192,6 +196,8 @@ struct Stage<'a> {
     /// What has not happened yet.
     mishaps: Vec<(Rung, Mishap)>,
     journal: Arc<Journal>,
+    /// Which calls the journal knew of beforehand.
+    announced: Announced,
     operator: Operator,
     controller: Option<Reconciler>,
     rng: fastrand::Rng,
@@ -201,7 +207,9 @@ struct Stage<'a> {
     starts: u64,
     attempts: Vec<Attempt>,
     calm_at: Option<Timestamp>,
-    stalled: Stalled,
+    struck: Struck,
+    /// What goes wrong as it did before, in the scenario of that name.
+    story: Option<Story>,
     /// Real servers, if there are any.
     lab: Option<Lab>,
     /// Everything but a long rest takes as long as it takes.
@@ -210,9 +218,9 @@ struct Stage<'a> {
     switching: Option<Busy>,
 }
 
-/// Whether the abort scenario has had its stall.
+/// Whether what a story is about has gone wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stalled {
+enum Struck {
     Never,
     Once,
 }
@@ -240,10 +248,20 @@ impl<'a> Stage<'a> {
             Kill::OnEveryRung { .. } => CrashSwitch::never(),
         };
         let killer = Killer::new(request.kill, fastrand::Rng::with_seed(request.seed));
-        let operator = Operator::new(request.scenario, migration, rng.fork());
+        let (story, file) = match request.scenario {
+            Scenario::Story => {
+                let (story, before) = Story::of(migration);
+                story.befall(&mut world.lock().unwrap_or_else(PoisonError::into_inner));
+                (Some(story), before)
+            }
+            Scenario::Forward | Scenario::Rollback | Scenario::Forced | Scenario::Abort => (None, migration.clone()),
+        };
+        let operator = Operator::new(request.scenario, &file, rng.fork());
         let journal = Journal::in_memory(migration.name()).unwrap_or_else(|error| panic!("a journal in memory: {error}"));
-        let hook = crash.clone();
+        let announced = Announced::default();
+        let (hook, watch, watched) = (crash.clone(), announced.clone(), Arc::clone(&world));
         journal.set_crash_hook(Box::new(move |place| {
+            watch.pass(place, || watched.lock().unwrap_or_else(PoisonError::into_inner).faults().mutations.len());
             hook.place(match place {
                 JournalPlace::Before(_) => Place::BeforeJournal,
                 JournalPlace::After(_) => Place::AfterJournal,
@@ -261,6 +279,7 @@ impl<'a> Stage<'a> {
             killer,
             mishaps: request.mishaps.clone(),
             journal: Arc::new(journal),
+            announced,
             operator,
             controller: None,
             rng,
@@ -270,7 +289,8 @@ impl<'a> Stage<'a> {
             starts: 0,
             attempts: Vec::new(),
             calm_at: None,
-            stalled: Stalled::Never,
+            struck: Struck::Never,
+            story,
             lab: None,
             switching: None,
         }
@@ -311,8 +331,8 @@ impl<'a> Stage<'a> {
     /// Where payments must be at the end.
     const fn authoritative(&self) -> Side {
         match self.request.scenario {
-            Scenario::Forward | Scenario::Abort => Side::Target,
-            Scenario::Rollback => Side::Legacy,
+            Scenario::Forward | Scenario::Abort | Scenario::Story => Side::Target,
+            Scenario::Rollback | Scenario::Forced => Side::Legacy,
         }
     }
 
@@ -343,8 +363,12 @@ impl<'a> Stage<'a> {
         let rung = self.journal.facts().rung;
         self.killer.aim(&self.crash, rung);
         self.let_it_happen(rung);
-        let wish =
-            Wish { migration: Arc::new(self.operator.file().clone()), generation: self.operator.generation(), refused: None };
+        let wish = Wish {
+            migration: Arc::new(self.operator.file().clone()),
+            generation: self.operator.generation(),
+            source: None,
+            refused: None,
+        };
         match AssertUnwindSafe(Box::pin(self.pass(&wish))).catch_unwind().await {
             Ok(report) => {
                 self.passes += 1;
@@ -388,20 +412,20 @@ impl<'a> Stage<'a> {
             None => resumed(Clock::starting_at(wall), &self.journal),
         };
         let aws = Aws::from_transport(&self.region, &http, &clock);
-        let (legacy, target, comparer) = self.databases(&clock);
-        Reconciler::start(aws, legacy, target, comparer, self.journal.clone(), clock, self.request.cadence)
+        let equipment = Equipment::in_world(&self.world, aws, self.sides(&clock), &self.crash, &self.clock, &clock);
+        Reconciler::start(equipment, self.journal.clone(), clock, self.request.cadence)
     }
 
-    /// Both databases as the controller reaches them, and who compares them.
-    fn databases(&self, clock: &Clock) -> (Arc<dyn Database>, Arc<dyn Database>, Arc<dyn Comparer>) {
-        if let Some(lab) = &self.lab {
-            let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
-            return (database(Side::Legacy), database(Side::Target), Arc::new(lab.comparer(clock)));
+    /// Both databases as the controller reaches them: in a lab they are real, and everything else is not.
+    fn sides(&self, clock: &Clock) -> Sides {
+        match &self.lab {
+            None => Sides::simulated(&self.world, &self.crash, &self.clock, clock),
+            Some(lab) => {
+                let database = |side| Arc::new(lab.database(side, clock, self.crash.clone()));
+                let (comparer, exporter) = (Arc::new(lab.comparer(clock)), Arc::new(lab.exporter(clock)));
+                Sides { legacy: database(Side::Legacy), target: database(Side::Target), comparer, exporter }
+            }
         }
-        let database = |side| SimulatedDatabase::new(self.world.clone(), side, self.clock.clone(), self.crash.clone());
-        let (legacy, target) = (database(Side::Legacy), database(Side::Target));
-        let comparer = Arc::new(SimulatedComparer::new(legacy.clone(), target.clone(), clock.clone()));
-        (Arc::new(legacy), Arc::new(target), comparer)
     }
 
     /// A restarted process finds the machine's clock up to a minute off, as often as the profile says.
@@ -429,18 +453,14 @@ impl<'a> Stage<'a> {
     fn follow(&mut self, status: &MigrationStatus) {
         self.timeline.note(status);
         let now = self.clock.now();
-        if status.rung == Rung::Fence && self.request.scenario == Scenario::Abort && self.stalled == Stalled::Never {
-            self.stalled = Stalled::Once;
-            let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
-            match &mut self.lab {
-                Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
-                None => self.world().dms.stall(Direction::Forward, until),
-            }
-            self.timeline.say(now, Who::World, "the forward stream stands still for a while");
-        }
+        self.strike(status.rung, now);
         self.count_attempt(status);
+        self.learn(status);
         if let Some(edit) = self.operator.consider(status, now) {
             self.timeline.say(now, Who::Operator, edit);
+            if self.operator.file().spec.rollback.forced.is_some() {
+                self.world().monitor.note_loss_accepted();
+            }
             if matches!(self.operator.file().spec.phase, Phase::CutOver | Phase::RolledBack) {
                 self.rush_until(after(now, RUSH_GOES_ON));
             }
@@ -451,6 +471,38 @@ impl<'a> Stage<'a> {
         if self.calm_at.is_some_and(|at| now >= at) {
             self.calm_at = None;
             self.world().rush(false);
+        }
+    }
+
+    /// What goes wrong in a story whose point that is, once, on its rung.
+    fn strike(&mut self, rung: Rung, now: Timestamp) {
+        let what = match (self.struck, self.request.scenario, rung) {
+            (Struck::Never, Scenario::Abort, Rung::Fence) => {
+                let until = after(now, if self.lab.is_some() { LAB_STALL } else { STALL });
+                match &mut self.lab {
+                    Some(lab) => lab.happen(Mishap::Stall(Direction::Forward, until)),
+                    None => self.world().dms.stall(Direction::Forward, until),
+                }
+                "the forward stream stands still for a while"
+            }
+            (Struck::Never, Scenario::Forced, Rung::Observing) => {
+                self.world().dms.cut_off(Direction::Reverse);
+                "reverse replication loses its account on legacy, for good"
+            }
+            _ => return,
+        };
+        self.struck = Struck::Once;
+        self.timeline.say(now, Who::World, what);
+    }
+
+    /// Somebody reads the status, and mends what it says is wrong.
+    fn learn(&mut self, status: &MigrationStatus) {
+        let Some(story) = &mut self.story else { return };
+        let (now, mut said) = (self.clock.now(), Vec::new());
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        self.operator.amend(|file| said = story.follow(status, now, &mut world, file));
+        for sentence in said {
+            self.timeline.say(now, Who::Operator, sentence);
         }
     }
 
@@ -477,7 +529,8 @@ impl<'a> Stage<'a> {
     async fn rest(&mut self, report: &Report) {
         let now = self.clock.now();
         let mut pause = report.pause;
-        for at in [self.operator.next_edit(), self.calm_at].into_iter().flatten() {
+        let mended_at = self.story.as_ref().and_then(Story::next_due);
+        for at in [self.operator.next_edit(), self.calm_at, mended_at].into_iter().flatten() {
             pause = pause.min(elapsed(now, at).max(Duration::from_millis(1)));
         }
         if report.status.observed_generation != self.operator.generation() {
@@ -490,7 +543,7 @@ impl<'a> Stage<'a> {
         match &self.controller {
             Some(controller) => tokio::select! {
                 () = self.clock.sleep(pause) => {}
-                () = controller.comparer.ending() => {}
+                () = controller.woken() => {}
             },
             None => self.clock.sleep(pause).await,
         }
@@ -535,8 +588,10 @@ impl<'a> Stage<'a> {
 fn is_about_to_switch(status: &MigrationStatus) -> bool {
     let switching = status.write_pause_began.is_some() || matches!(status.rung, Rung::Open | Rung::Flip);
     let returning = status.rung == Rung::RollbackOpen && status.phase != Some(Phase::RolledBack);
-    let only_heartbeats = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(|gate| gate.name.ends_with("Lag"));
-    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && only_heartbeats;
+    // A heartbeat crosses by itself, and a hook is called once everything else holds.
+    let is_about_to_open = |gate: &GateReport| gate.name.ends_with("Lag") || gate.name == Gate::HooksBeforeFence.name();
+    let nearly = status.gates.iter().filter(|gate| !gate.standing.is_open()).all(is_about_to_open);
+    let asked = status.rung == Rung::RollbackArmed && status.wished_phase >= Phase::CutOver && nearly;
     switching || returning || asked
 }
 

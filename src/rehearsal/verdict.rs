@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operator::Scenario;
 use super::pause::PauseSplit;
+use super::story::LessonReport;
 use super::timeline::PhaseEntry;
 use crate::lab::report::LabReport;
 use crate::sim::monitor::Violation;
@@ -48,8 +49,14 @@ pub struct Verdict {
     pub aws_calls: BTreeMap<String, u64>,
     /// Faults injected, by kind.
     pub faults_injected: BTreeMap<String, u64>,
+    /// Calls that hooks took, by `migration/attempt/point/hook`; more than one of a kind has one effect.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hook_calls: BTreeMap<String, u64>,
     /// Invariants broken; empty is the only good answer.
     pub violations: Vec<Violation>,
+    /// What went wrong in the story, where it was caught, and when it was mended; empty in every other scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lessons: Vec<LessonReport>,
     /// What the servers have to say, where there were real ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lab: Option<LabReport>,
@@ -69,10 +76,13 @@ impl Verdict {
     /// Whether the story came to its end with nothing broken.
     pub fn is_good(&self) -> bool {
         let ended = match self.scenario {
-            Scenario::Forward | Scenario::Abort => self.outcome == "Completed",
+            Scenario::Forward | Scenario::Abort | Scenario::Story => self.outcome == "Completed",
             Scenario::Rollback => self.outcome == "RolledBack",
+            // One that leaves nothing behind was none.
+            Scenario::Forced => self.outcome == "RolledBack" && self.payments.quarantined > 0,
         };
         ended
+            && self.lessons.iter().all(|lesson| lesson.mended_at.is_some())
             && self.violations.is_empty()
             && self.payments.lost == 0
             && self.payments.duplicated == 0

@@ -392,7 +392,7 @@ mod tests {
         database.accounts.push(super::super::database::DatabaseAccount {
             account: "payments_app@%".into(),
             used_by: AccountUse::Application,
-            lock: super::super::database::Lock::Unlocked,
+            lock: crate::database::AccountLock::Open,
         });
     }
 

@@ -25,6 +25,8 @@ pub struct FaultProfile {
     pub latency_max_ms: u64,
     /// A database verb fails as if the connection broke, before or after it was applied.
     pub database_error: f64,
+    /// A call to a hook gets no answer, before or after the hook took it, or is refused.
+    pub hook_error: f64,
     /// A DMS transition takes several times as long.
     pub slow_task: f64,
     /// A DMS task that starts fails instead of running; it can be resumed.
@@ -39,6 +41,8 @@ pub struct FaultProfile {
     pub human_edits: u32,
     /// How many times the controller's clock steps by up to a minute either way.
     pub clock_steps: u32,
+    /// A question of a check is lost on the network.
+    pub network_error: f64,
     /// The controller is killed at an AWS call, a database verb or a journal write.
     pub controller_crash: f64,
 }
@@ -62,6 +66,7 @@ impl FaultProfile {
             latency_min_ms: 20,
             latency_max_ms: 120,
             database_error: 0.0,
+            hook_error: 0.0,
             slow_task: 0.0,
             failed_task: 0.0,
             failed_connection: 0.0,
@@ -69,6 +74,7 @@ impl FaultProfile {
             long_transaction: 0.0,
             human_edits: 0,
             clock_steps: 0,
+            network_error: 0.0,
             controller_crash: 0.0,
         }
     }
@@ -84,12 +90,14 @@ impl FaultProfile {
             stale_read: 0.02,
             latency_max_ms: 400,
             database_error: 0.005,
+            hook_error: 0.1,
             slow_task: 0.1,
             failed_task: 0.05,
             failed_connection: 0.2,
             long_transaction: 0.3,
             human_edits: 1,
             clock_steps: 1,
+            network_error: 0.01,
             controller_crash: 0.0005,
             ..Self::calm()
         }
@@ -106,12 +114,14 @@ impl FaultProfile {
             stale_read: 0.05,
             latency_max_ms: 900,
             database_error: 0.02,
+            hook_error: 0.4,
             slow_task: 0.3,
             failed_task: 0.15,
             failed_connection: 0.5,
             long_transaction: 0.7,
             human_edits: 3,
             clock_steps: 2,
+            network_error: 0.05,
             controller_crash: 0.001,
             ..Self::calm()
         }

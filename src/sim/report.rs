@@ -1,6 +1,7 @@
 //! What a rehearsal's world has to say at the end, from its own truth.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,24 @@ pub struct PaymentCounts {
     pub lost: u64,
     /// Stored under one key and two row ids.
     pub duplicated: u64,
+    /// Acknowledged, and left behind by a forced rollback: in the export, and not on the authoritative side.
+    #[serde(default)]
+    pub quarantined: u64,
+    /// In the export as well, though the customer was told yes by legacy: the answer to the first try was lost. Whoever brings
+    /// the export in leaves these out, by their idempotency keys.
+    #[serde(default)]
+    pub paid_again: u64,
+}
+
+impl fmt::Display for PaymentCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acknowledged, refused, lost, duplicated, quarantined, paid_again } = self;
+        write!(f, "{acknowledged} acknowledged, {refused} refused and tried again, {lost} lost, {duplicated} duplicated")?;
+        if (*quarantined, *paid_again) == (0, 0) {
+            return Ok(());
+        }
+        write!(f, ", {quarantined} in quarantine, {paid_again} there and paid again")
+    }
 }
 
 /// The end of a rehearsal, as the world saw it.
@@ -35,6 +54,8 @@ pub struct WorldReport {
     pub aws_calls: BTreeMap<String, u64>,
     /// Faults that struck, by name.
     pub faults_injected: BTreeMap<String, u64>,
+    /// Calls that hooks took, by `migration/attempt/point/hook`.
+    pub hook_calls: BTreeMap<String, u64>,
     /// Safety properties that were broken.
     pub violations: Vec<Violation>,
 }

@@ -52,6 +52,16 @@ impl Resolvers {
         }
         cache.side
     }
+
+    /// Until when a resolver keeps its copy.
+    pub fn keeps_until(&self, resolver: usize) -> Option<Timestamp> {
+        self.caches.get(resolver % self.caches.len()).map(|cache| cache.until)
+    }
+
+    /// How many resolvers keep a copy that leads to `side`.
+    pub fn leading_to(&self, side: Side, now: Timestamp) -> usize {
+        self.caches.iter().filter(|cache| cache.side == Some(side) && cache.until > now).count()
+    }
 }
 
 #[cfg(test)]

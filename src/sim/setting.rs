@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::database::AccountLock;
 use crate::names::{Direction, EndpointArn, ReplicationInstanceArn, Side, TableName, TaskIdentifier};
-use crate::sim::database::{AccountUse, DatabaseAccount, Lock};
+use crate::sim::database::{AccountUse, DatabaseAccount};
 use crate::sim::dms::outside::DataPlane;
 use crate::spec::Migration;
 
@@ -106,7 +107,7 @@ impl Setting {
         let validation = database.validation_accounts.iter().map(|account| (account, AccountUse::Validation));
         application
             .chain(validation)
-            .map(|(account, used_by)| DatabaseAccount { account: account.clone(), used_by, lock: Lock::Unlocked })
+            .map(|(account, used_by)| DatabaseAccount { account: account.clone(), used_by, lock: AccountLock::Open })
             .collect()
     }
 

@@ -1,12 +1,15 @@
 //! The world: every component, and the order in which things happen.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::bookkeeper::Bookkeeper;
 use super::customers::{Customers, PAYMENTS};
+use super::database::export::{Lacking, SavedRows, lacking_on_legacy};
 use super::database::rows::{Row, RowKind, Status};
 use super::database::{AccountUse, BinlogSettings, Databases, SimDatabase};
 use super::dms::Dms;
@@ -16,8 +19,9 @@ use super::elb::Elb;
 use super::faults::Faults;
 use super::humans::{Humans, Reach};
 use super::monitor::calls::TaskInCall;
-use super::monitor::rules::{LogNow, SideTruth, Truth, WritesNow};
+use super::monitor::rules::{LogNow, Rescue, SideTruth, Truth, WritesNow};
 use super::monitor::{Actor, Monitor};
+use super::network::{Incidents, Site};
 use super::profile::FaultProfile;
 use super::rds::{Rds, RdsEffect};
 use super::report::{PaymentCounts, WorldReport};
@@ -27,6 +31,7 @@ use super::setting::Setting;
 use super::wire::{Cloud, Parameters, RestAnswer, RestRequest, ServiceError};
 use crate::clock::after;
 use crate::names::{Account, Direction, InstanceId, Side};
+use crate::parity::exporter::ExportName;
 use crate::spec::Migration;
 
 /// A world that the wire, the databases' seams and the rehearsal share.
@@ -60,15 +65,25 @@ pub struct World {
     pub customers: Customers,
     /// People with consoles.
     pub humans: Humans,
+    /// The other end of hooks.
+    pub bookkeeper: Bookkeeper,
     /// The watch.
     pub monitor: Monitor,
+    /// What answers over HTTP.
+    pub site: Site,
+    /// What is wrong behind the scenes.
+    pub incidents: Incidents,
     faults: Faults,
     now: Timestamp,
     public: PublicAnswers,
+    /// The rows that were saved before a forced rollback, on the controller's own disk: it outlives the controller.
+    pub exports: BTreeMap<ExportName, SavedRows>,
     /// What became of the writer, for databases that are none of this world's.
     pub writer_effects: Vec<RdsEffect>,
     /// Chance at the databases' seams.
     pub(super) seam_rng: fastrand::Rng,
+    /// Chance on the network that checks ask through.
+    network_rng: fastrand::Rng,
 }
 
 impl World {
@@ -93,9 +108,14 @@ impl World {
             resolvers: Resolvers::new(setting.resolvers, public[0], start, &mut fork(6)),
             customers: Customers::new(&setting, start, fork(7)),
             humans: Humans::new(profile.human_edits, start, fork(8)),
+            bookkeeper: Bookkeeper::new(fork(11)),
             monitor: Monitor::new(public[0].side),
             faults: Faults::new(profile, fork(9)),
             seam_rng: fork(10),
+            network_rng: fork(11),
+            site: Site::of(&spec.checks),
+            incidents: Incidents::default(),
+            exports: BTreeMap::new(),
             now: start,
             writer_effects: Vec::new(),
             public,
@@ -123,6 +143,21 @@ impl World {
     /// Where the public name points for customers of one resolver.
     pub fn resolve(&mut self, resolver: usize, now: Timestamp) -> Option<Side> {
         self.resolvers.resolve(resolver, now, &self.public)
+    }
+
+    /// Whether the network loses a question of a check.
+    pub(super) fn loses_a_question(&mut self) -> bool {
+        let chance = self.faults.profile.network_error;
+        let lost = !self.faults.is_quiet() && chance > 0.0 && self.network_rng.f64() < chance;
+        if lost {
+            self.faults.count("network_error");
+        }
+        lost
+    }
+
+    /// Resolvers that would still send customers to legacy: what a counter of requests there shows.
+    pub(super) fn still_at_legacy(&self) -> usize {
+        self.resolvers.leading_to(Side::Legacy, self.now)
     }
 
     /// Begins or ends a rush of customers.
@@ -230,6 +265,21 @@ impl World {
             target: side(Side::Target),
             forward: self.dms.progress(Direction::Forward),
             reverse: self.dms.progress(Direction::Reverse),
+            rescue: self.rescue(),
+        }
+    }
+
+    /// Whether what legacy lacks is saved. It is asked for in the moment in which legacy has opened, before anybody has written
+    /// there.
+    fn rescue(&self) -> Rescue {
+        let is_asked = self.monitor.authoritative() == Side::Target && self.is_open(Side::Legacy);
+        match (self.monitor.loss_is_accepted(), is_asked) {
+            (false, _) => Rescue::NobodyAcceptsALoss,
+            (true, false) => Rescue::NotAsked,
+            (true, true) => {
+                let lacking = lacking_on_legacy(self);
+                if self.exports.values().any(|saved| *saved == lacking) { Rescue::Exact } else { Rescue::Amiss }
+            }
         }
     }
 
@@ -249,6 +299,7 @@ impl World {
                     format: binlog.format,
                     row_image: binlog.row_image,
                     checksum: binlog.checksum,
+                    form: binlog.form,
                 }),
             }
         }
@@ -278,7 +329,7 @@ impl World {
     /// Locks accounts: new connections are refused, and now and then a long transaction holds on.
     pub fn lock_accounts(&mut self, side: Side, accounts: &[Account]) {
         let was_open = self.is_open(side);
-        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Locked);
+        self.databases.side_mut(side).lock(accounts);
         let closing = was_open && !self.is_open(side) && self.customers.last_side() == Some(side);
         if closing && self.faults.strikes(self.faults.profile.long_transaction) {
             self.faults.count("long_transaction");
@@ -298,23 +349,35 @@ impl World {
 
     /// Unlocks accounts; the application's connections come back by themselves.
     pub fn unlock_accounts(&mut self, side: Side, accounts: &[Account]) {
-        self.databases.side_mut(side).set_lock(accounts, super::database::Lock::Unlocked);
+        self.databases.side_mut(side).unlock(accounts);
         self.watch();
     }
 
-    /// S2 at the end: every acknowledged payment is on `authoritative`, once, with its amount.
+    /// S2 at the end: every acknowledged payment is on `authoritative`, once, with its amount; or, where somebody has accepted
+    /// that, in quarantine and not there.
     pub fn final_check(&mut self, authoritative: Side) -> PaymentCounts {
         let here = &self.databases.side(authoritative).tables[PAYMENTS];
         let there = &self.databases.side(authoritative.other()).tables[PAYMENTS];
+        let quarantine = self.quarantined_payments();
         let mut counts = PaymentCounts { refused: self.customers.refused, ..PaymentCounts::default() };
         let mut lost = Vec::new();
         for (key, payment) in self.customers.payments() {
             let row = here.with_key(key);
             if let (Some(row), Some(other)) = (row, there.with_key(key)) {
-                counts.duplicated += u64::from(row.id != other.id);
+                counts.duplicated += u64::from(row.id != other.id && !quarantine.contains_key(&key));
             }
-            let Some(_) = payment.acknowledged else { continue };
+            let Some(acknowledged) = payment.acknowledged else { continue };
             counts.acknowledged += 1;
+            match (quarantine.get(&key), row, acknowledged.side) {
+                (Some(saved), None, _) if saved.amount_cents == payment.amount_cents => {
+                    counts.quarantined += 1;
+                    continue;
+                }
+                // Nobody had told the customer of the first try, so that legacy took the payment again.
+                (Some(_), Some(_), Side::Legacy) => counts.paid_again += 1,
+                (Some(_), Some(_), Side::Target) => counts.duplicated += 1,
+                (Some(_), None, _) | (None, _, _) => {}
+            }
             if row.is_none_or(|row| row.amount_cents != payment.amount_cents) {
                 lost.push(key);
             }
@@ -329,6 +392,15 @@ impl World {
         counts
     }
 
+    /// Payments that legacy had no row of when it opened, by their keys: those of the newest export, which it opened on.
+    fn quarantined_payments(&self) -> BTreeMap<u64, Row> {
+        let newest = self.exports.values().next_back().filter(|_| self.monitor.loss_is_accepted());
+        let rows = newest.into_iter().flatten();
+        rows.filter(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row))
+            .map(|(_, row, _)| (row.key, *row))
+            .collect()
+    }
+
     /// The final check, and all that was counted.
     pub fn report(&mut self, authoritative: Side) -> WorldReport {
         let payments = self.final_check(authoritative);
@@ -340,6 +412,7 @@ impl World {
             rollback_write_pause_seconds: pause(Side::Legacy),
             aws_calls: self.faults.calls.clone(),
             faults_injected: self.faults.injected.clone(),
+            hook_calls: self.bookkeeper.taken().clone(),
             violations: self.monitor.violations.clone(),
         }
     }

@@ -80,6 +80,8 @@ codes! {
     "0307" Error NotTheWriter "An Aurora host name that is not the cluster's writer endpoint.";
     "0308" Error OtherCluster "The host name belongs to another cluster.";
     "0309" Warning UnknownFamily "A parameter group family that this program has not met.";
+    "0310" Warning PerhapsSameDatabase "A legacy host that may belong to the target's cluster: its name does not tell.";
+    "0311" Error TooManyZones "More zones than healthy targets to stand in them.";
 
     // Names on the Internet.
     "0401" Error ShadowIsPublic "The validation name is the public name.";
@@ -121,6 +123,7 @@ codes! {
     "0713" Error UnsafeCondition "A condition that could end the statement it stands in.";
     "0714" Error UndeclaredCanary "A canary of an account that no fence closes.";
     "0715" Error TrustedAndDeclared "An account that the fence shuts out, and that is trusted not to write.";
+    "0716" Warning NoCanary "A side whose closed fence nobody tries.";
 
     // Approvals.
     "0801" Warning ApprovedTwice "The same person twice for one attempt.";
@@ -131,6 +134,44 @@ codes! {
     "0901" Error RenamedMigration "Another name: that is another migration.";
     "0902" Error IdentityChanged "Another resource, while this migration depends on the first.";
     "0903" Error AttemptLowered "An attempt that was already used.";
+
+    // Pages, upstreams, traffic, and checks as such.
+    "1001" Error NotAWebUrl "Not a URL that a web server can be asked for.";
+    "1002" Error WrongExpression "A regular expression that is none, or too large.";
+    "1003" Error WrongPointer "Not a JSON pointer.";
+    "1004" Error WrongHeaderRule "A header that cannot be, or two rules for it that exclude each other.";
+    "1005" Error WrongConnection "Not a place that a connection can lead to.";
+    "1006" Error CredentialsInPlainText "Credentials that would cross the network in plain text.";
+    "1007" Error CheckNamedTwice "Two checks of one name.";
+    "1008" Error NothingToWaive "A waiver for a check that is not declared.";
+    "1009" Error UnexplainedWaiver "A waiver that does not say who, or why.";
+    "1010" Error LegacyHostInUse "A host of the old system that is a name of the new one.";
+    "1011" Warning NothingProvesThePath "No page proves that customers would be served.";
+
+    // Caches.
+    "1101" Error OpenPlaceholder "A `<` in a key's pattern that opens no placeholder.";
+    "1102" Warning CrossSlotOperation "Keys that are used together, and that no hash tag keeps together.";
+    "1103" Error AuthorityWithoutTls "A file of authorities for a connection without TLS.";
+
+    // Who is asked for the public name.
+    "1201" Error AuthorityAmongResolvers "A server that is asked for its own word and for what it remembers of others'.";
+    "1202" Error NobodysAddress "An address that no single server has.";
+
+    // The comparison of both structures.
+    "1301" Error NotCompared "Something in a schema that is not compared.";
+
+    // Hooks.
+    "1401" Error WrongHookUrl "Not a URL that a hook can be called at.";
+    "1402" Warning PlainHook "A hook's call that is not encrypted.";
+    "1403" Error HookCannotHold "A hook that nothing can wait for at this point.";
+    "1404" Error HookOutlivesPause "A hook that may take too long while customers wait.";
+    "1405" Error HookTooSlow "A hook that may take longer than a pass may be held up.";
+    "1406" Warning HookInThePause "A hook that the write pause lasts for.";
+
+    // A forced rollback.
+    "1501" Error UnexplainedLoss "A loss of writes is accepted, and nobody says who does, or why.";
+    "1502" Warning LossOfAnotherAttempt "A loss of writes is accepted for another attempt than the declared one.";
+    "1503" Error ForcedPauseTooShort "A forced rollback that has less time than any other.";
 }
 
 impl fmt::Display for Code {

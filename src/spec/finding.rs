@@ -166,17 +166,25 @@ pub fn sounds_secret(name: &str) -> bool {
 
 /// Whether what stands at `path` must not be printed: somebody may have put the secret where its name belongs.
 pub fn is_confidential(path: &str) -> bool {
-    path.contains("credentialsFrom") || sounds_secret(path)
+    path.contains("credentials") || sounds_secret(path)
 }
 
-/// The line with everything behind a secret's name blotted out, byte for byte, so that carets stay where they belong.
+/// The line with everything behind a secret's name blotted out, and everybody who stands before a host, byte for byte, so that
+/// carets stay where they belong.
 fn masked(line: &str) -> String {
+    let mut shown = line.to_owned();
+    for (at, mark) in line.match_indices("://") {
+        let start = at + mark.len();
+        let url = line[start..].split([' ', '"', '\'', ',']).next().unwrap_or_default();
+        let user = url.rfind('@').unwrap_or(0);
+        shown.replace_range(start..start + user, &"*".repeat(user));
+    }
     let lower = line.to_ascii_lowercase();
-    let secret = SECRET_WORDS.iter().chain(&["credentialsfrom"]).filter_map(|word| lower.find(word)).min();
-    let Some(colon) = secret.and_then(|start| line[start..].find(':').map(|length| start + length + 1)) else {
-        return line.to_owned();
-    };
-    format!("{}{}", &line[..colon], "*".repeat(line.len() - colon))
+    let secret = SECRET_WORDS.iter().chain(&["credentials"]).filter_map(|word| lower.find(word)).min();
+    if let Some(start) = secret.and_then(|start| line[start..].find([':', '=']).map(|length| start + length + 1)) {
+        shown.replace_range(start.., &"*".repeat(line.len() - start));
+    }
+    shown
 }
 
 impl std::fmt::Display for Finding {

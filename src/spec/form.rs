@@ -2,7 +2,7 @@
 //!
 //! Each form stands here once, as a pattern for editors and as a check for the loader; a test holds the two together.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -46,6 +46,20 @@ pub const FORMS: &[Form] = &[
         pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         longest: 63,
         accepted: "a DNS label such as `payments`: lower-case letters, digits and hyphens, at most 63",
+        check: is_dns_label,
+    },
+    Form {
+        definition: "CheckName",
+        pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        longest: 63,
+        accepted: "a name such as `shadow-checkout`: lower-case letters, digits and hyphens, at most 63",
+        check: is_dns_label,
+    },
+    Form {
+        definition: "HookName",
+        pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        longest: 63,
+        accepted: "a name such as `maintenance-banner`: lower-case letters, digits and hyphens, at most 63",
         check: is_dns_label,
     },
     Form {
@@ -152,6 +166,13 @@ const FORMATS: &[Form] = &[
         longest: 15,
         accepted: "an IPv4 address such as `203.0.113.10`",
         check: |text| Ipv4Addr::from_str(text).is_ok(),
+    },
+    Form {
+        definition: "ip",
+        pattern: "",
+        longest: 45,
+        accepted: "an IP address such as `192.0.2.53` or `2001:db8::53`",
+        check: |text| IpAddr::from_str(text).is_ok(),
     },
     Form {
         definition: "date-time",

@@ -55,6 +55,16 @@ impl Loaded {
         self.tree.locate(path)
     }
 
+    /// The file as it was read.
+    pub fn text(&self) -> &str {
+        &self.warnings.text
+    }
+
+    /// What stands where.
+    pub(super) const fn tree(&self) -> &Node {
+        &self.tree
+    }
+
     /// Findings about this file from elsewhere (such as [`super::change::check_change`]), placed in it.
     pub fn report(&self, findings: Vec<Finding>) -> Report {
         let placed = findings.into_iter().map(|finding| self.tree.placed(finding)).collect();

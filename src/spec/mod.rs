@@ -5,15 +5,20 @@
 
 pub mod change;
 pub mod check;
+pub mod checks;
 pub mod code;
 mod database;
+pub mod difference;
 mod dns;
+pub mod edit;
 pub mod finding;
 pub mod form;
+pub mod hooks;
 pub mod load;
 pub mod parity;
 pub mod period;
 pub mod phase;
+mod rollback;
 pub mod schema;
 mod shape;
 pub mod window;
@@ -29,12 +34,17 @@ use crate::names::{
     TargetGroupArn, TaskIdentifier,
 };
 
+pub use checks::Checks;
 pub use database::{Canary, CanaryEndpoint, CredentialsFrom, DatabaseSpec, Tls, TrustedAccount};
 pub use dns::{ARecord, AliasRecord, CnameRecord, Destination, Dns, PublicRecord, ShadowRecord};
+pub use hooks::{Demand, Hook, HookPoint};
 pub use parity::{Columns, Ledger, Normalised, Parity, Rule};
 pub use period::Period;
 pub use phase::Phase;
+pub use rollback::{AcceptedLoss, Forced, OnReverseFailure, Rollback};
 pub use window::MaintenanceWindow;
+
+pub(crate) use shape::edits;
 
 /// One migration of one payment system, as an operator declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +111,9 @@ pub struct Spec {
     /// What has to be proven before the rollback is armed.
     #[serde(default)]
     pub validation: Validation,
+    /// What has to be proven by looking: pages, upstreams, caches, schemas, names, traffic.
+    #[serde(default)]
+    pub checks: Checks,
     /// The switch.
     pub cutover: Cutover,
     /// The time after it.
@@ -108,6 +121,10 @@ pub struct Spec {
     /// The way back.
     #[serde(default)]
     pub rollback: Rollback,
+    /// What only the operator's own systems can do, and when they are called.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub hooks: Vec<Hook>,
     /// Who agreed to which attempt and plan; added by pull request.
     #[serde(default)]
     #[schemars(length(max = 32))]
@@ -223,6 +240,12 @@ pub struct LoadBalancer {
     #[serde(default = "two_targets")]
     #[schemars(range(min = 1, max = 1000))]
     pub min_healthy_targets: u32,
+    /// The fewest availability zones that they stand in; no region has more than six. 1 asks nothing of where they are. ELBv2
+    /// tells the zone of a target registered by IP address, of an instance it tells none: more than 1 then stays unknown, and
+    /// the gate closed.
+    #[serde(default = "one_zone")]
+    #[schemars(range(min = 1, max = 6))]
+    pub min_zones: u32,
     /// Plain HTTP is sent to HTTPS.
     pub redirect: Redirect,
 }
@@ -230,6 +253,11 @@ pub struct LoadBalancer {
 /// One target is a single point of failure.
 const fn two_targets() -> u32 {
     2
+}
+
+/// Files from before this field declared nothing about zones.
+const fn one_zone() -> u32 {
+    1
 }
 
 /// The listener that redirects plain HTTP to HTTPS on port 443.
@@ -339,23 +367,6 @@ pub struct Observation {
     pub window: Period,
 }
 
-/// The way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rollback {
-    /// What to do when reverse replication dies while it is needed.
-    #[serde(default)]
-    pub on_reverse_failure: OnReverseFailure,
-}
-
-/// What to do when reverse replication dies in the observation window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum OnReverseFailure {
-    /// Stay on the target, say that rollback is not ready, wait for a person. Never finalise.
-    #[default]
-    Hold,
-}
-
 /// One person's agreement to one plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -369,6 +380,13 @@ pub struct Approval {
     pub attempt: u32,
     /// For which plan: what `bascule plan` printed.
     pub plan_digest: PlanDigest,
+}
+
+impl Approval {
+    /// Who that is, however the name is written: capitals and blanks around it make nobody a second person.
+    pub fn person(&self) -> String {
+        self.by.trim().to_lowercase()
+    }
 }
 
 impl Migration {

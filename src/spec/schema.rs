@@ -23,7 +23,7 @@ pub fn migration() -> &'static Value {
 }
 
 fn generate() -> Value {
-    let mut schema = of::<Migration>();
+    let mut schema = without_null(of::<Migration>());
     // A name's written form is declared once, in `form`, and shown to editors as a pattern.
     for form in FORMS {
         if let Some(definition) = schema["definitions"].get_mut(form.definition) {
@@ -32,6 +32,27 @@ fn generate() -> Value {
         }
     }
     schema
+}
+
+/// The same without `null`: a field that may be left out is left out, and nobody writes `null` in its place.
+fn without_null(schema: Value) -> Value {
+    match schema {
+        Value::Object(mut fields) => {
+            if let Some([word, _]) = fields.get("type").and_then(Value::as_array).map(Vec::as_slice) {
+                let word = word.clone();
+                fields.insert("type".to_owned(), word);
+            }
+            // An optional reference: draft-07 lets nothing stand beside `$ref`, so it goes into an `allOf` of one, as elsewhere.
+            if let Some([reference, _]) = fields.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+                let reference = reference.clone();
+                fields.remove("anyOf");
+                fields.insert("allOf".to_owned(), json!([reference]));
+            }
+            Value::Object(fields.into_iter().map(|(name, value)| (name, without_null(value))).collect())
+        }
+        Value::Array(parts) => Value::Array(parts.into_iter().map(without_null).collect()),
+        other => other,
+    }
 }
 
 /// A schema document as it is committed: indented, with a newline at the end.

@@ -73,6 +73,15 @@ pub struct Entry {
 }
 
 impl Node {
+    /// The value at `path` (`spec.approvals[1].by`), if the file has one there.
+    pub fn get(&self, path: &str) -> Option<&Self> {
+        path.split(['.', '[']).filter(|step| !step.is_empty()).try_fold(self, |node, step| match &node.value {
+            Value::Mapping(entries) => entries.iter().find(|entry| entry.name == step).map(|entry| &entry.node),
+            Value::Sequence(nodes) => nodes.get(step.trim_end_matches(']').parse::<usize>().ok()?),
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Text(_) | Value::Odd(..) => None,
+        })
+    }
+
     /// Where `path` (`spec.approvals[1].by`) stands, or the nearest of its parents that is in the file.
     pub fn locate(&self, path: &str) -> Range<usize> {
         let (mut node, mut bytes) = (self, 0..0);
@@ -289,6 +298,11 @@ impl Composer<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether `text` needs no quotes to be a text.
+pub fn is_plain_text(text: &str) -> bool {
+    matches!(plain(text), Value::Text(_))
 }
 
 /// What a plain scalar is. One rule, in one place: YAML 1.2's core schema, and doubt where 1.1 says otherwise.

@@ -52,6 +52,18 @@ pub fn migration() -> Migration {
                 "shadow": { "name": "pay-shadow.example.com" },
             },
             "validation": { "consecutivePasses": 1, "interval": "15m", "maxAge": "2h", "declaredWrites": [] },
+            "checks": {
+                "consecutivePasses": 1,
+                "pages": [{ "name": "page", "url": "https://pay-shadow.example.com/", "expect": {} }],
+                "upstreams": [{ "name": "upstream", "url": "https://booking.example.net/health" }],
+                "caches": [{ "name": "cache", "host": "cache.example.net" }],
+                "schema": { "name": "schema" },
+                "names": { "name": "names", "resolvers": ["192.0.2.53"] },
+                "traffic": [{
+                    "name": "traffic",
+                    "signal": { "http": { "url": "https://metrics.example.net/", "pointer": "/requests" } },
+                }],
+            },
             "cutover": { "writePauseBudget": "30s", "approvals": { "required": 0, "expireAfter": "4h" } },
             "observation": { "window": "48h" },
         },

@@ -7,14 +7,27 @@ use bascule::migration::gates::{Gate, Scene};
 use bascule::migration::ladder::Rung;
 use bascule::migration::observation::Observation;
 use bascule::migration::plan::{Action, Plan, Standing};
-use bascule::spec::{Migration, Phase};
+use bascule::names::Direction;
+use bascule::spec::{AcceptedLoss, Forced, Migration, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::migration;
-use super::world::World;
+use super::world::{Status, World};
 
 /// A Saturday night, so that the maintenance window is near.
 const BEGINS: &str = "2026-03-07T23:00:00Z";
+
+/// The word that accepts what legacy lacks.
+pub fn word() -> Forced {
+    Forced {
+        attempt: 1,
+        accept_loss_of: AcceptedLoss::EveryWriteThatLegacyLacks,
+        by: "ada".into(),
+        why: "the target refuses one payment in ten".into(),
+        until: None,
+        write_pause_budget: None,
+    }
+}
 
 /// No story needs more passes.
 const PASSES: usize = 600;
@@ -56,6 +69,25 @@ impl Story {
         story.wish(phase);
         story.settle();
         assert!(story.facts.reached.contains_key(&phase), "{phase} was never reached, only {:?}", story.facts.rung);
+        story
+    }
+
+    /// On the target, whose reverse stream has failed again after each of three resumes.
+    pub fn with_a_dead_way_back() -> Self {
+        let mut story = Self::resting(Phase::CutOver);
+        for _ in 0..3 {
+            story.record(&Fact::ReverseResumed);
+        }
+        story.world.task_mut(Direction::Reverse).as_mut().expect("the reverse task").status = Status::Failed;
+        story
+    }
+
+    /// The same, and somebody goes back all the same, as far as `rung`.
+    pub fn forced_to(rung: Rung) -> Self {
+        let mut story = Self::with_a_dead_way_back();
+        story.wish(Phase::RolledBack);
+        story.migration.spec.rollback.forced = Some(word());
+        story.until(|story| story.facts.rung == rung);
         story
     }
 

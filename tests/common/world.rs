@@ -5,24 +5,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bascule::checks::outcome::CheckKind;
 use bascule::controllers::binlog::{BinlogAction, BinlogSighting, Cluster, Member, MemberRole};
 use bascule::controllers::dns::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordSet};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::{HookAction, HookAnswer};
 use bascule::controllers::redirect::{DefaultAction, Listener, RedirectSighting, TargetHealth};
 use bascule::controllers::replication::{
-    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
-    Wiring,
+    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, Task, TaskStatus, Wiring,
 };
 use bascule::database::receipt::Rest;
-use bascule::database::{AccountView, BinlogPosition, BinlogView, Counter, DatabaseView, Epoch, IdSpace, Inspection, Receipt};
+use bascule::database::{
+    AccountLock, AccountView, BinlogPosition, BinlogView, Counter, DatabaseView, Epoch, IdSpace, Receipt, Stride,
+};
 use bascule::migration::facts::{Fact, Facts};
 use bascule::migration::observation::{BothSides, Observation};
 use bascule::migration::plan::Action;
 use bascule::names::{Account, ChangeId, Direction, EndpointArn, MarkerId, Side, TableName};
-use bascule::parity::comparer::Comparison;
+use bascule::parity::{comparer::Comparison, exporter::ExportName};
 use bascule::sighting::Sighting;
 use bascule::spec::Migration;
 use jiff::{SignedDuration, Timestamp};
+
+use super::checked::board;
+use super::good::{inspection, log, saved, table, target};
+use super::heartbeats::crossing;
 
 /// What one account can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,10 +123,12 @@ pub enum Blind {
     Route53,
     /// ELBv2.
     Elb,
+    /// Everything that checks ask.
+    Network,
 }
 
 impl Blind {
-    /// Everybody.
+    /// Whom a search blinds: checks guard no fence, and their silence would only double its states.
     pub const ALL: [Self; 6] = [Self::Legacy, Self::Target, Self::Dms, Self::Rds, Self::Route53, Self::Elb];
 }
 
@@ -167,6 +176,12 @@ pub struct World {
     pub behind: BTreeSet<Side>,
     /// Whether heartbeats are late.
     pub lagging: bool,
+    /// What fails of all that is checked.
+    pub failing: Option<CheckKind>,
+    /// What hooks answer.
+    pub hooks_answer: u16,
+    /// The newest export of what legacy lacks, and the end of the target's log when it was made.
+    pub export: Option<(ExportName, u64)>,
     /// Tasks made so far.
     pub made: u32,
 }
@@ -179,7 +194,8 @@ impl Door {
     }
 
     fn view(self, account: &Account) -> AccountView {
-        AccountView { account: account.clone(), locked: self != Self::Open, connections: u32::from(self == Self::Held) }
+        let lock = if self == Self::Open { AccountLock::Open } else { AccountLock::ByFence };
+        AccountView { account: account.clone(), lock, foreign_locks: Vec::new(), connections: u32::from(self == Self::Held) }
     }
 }
 
@@ -209,6 +225,9 @@ impl World {
             blind: BTreeSet::new(),
             behind: BTreeSet::from([Side::Target]),
             lagging: false,
+            failing: None,
+            hooks_answer: 204,
+            export: None,
             made: 0,
         }
     }
@@ -347,7 +366,12 @@ impl World {
             Action::RaiseIds { side, .. } => {
                 self.behind.remove(side);
             }
+            Action::ExportRows { name } => self.export = Some((name.clone(), self.target.offset)),
             Action::CompareTables => return Some(Fact::ParityCompared { rows: 100, differing: Vec::new(), report: None }),
+            Action::Hook(HookAction::Call { point, hooks, .. }) => {
+                let answers = hooks.iter().map(|hook| (hook.clone(), HookAnswer::of(self.hooks_answer))).collect();
+                return Some(Fact::HooksAnswered { point: *point, answers });
+            }
         }
         None
     }
@@ -439,7 +463,10 @@ impl World {
             redirect: self.front(migration),
             legacy: self.database(Side::Legacy, migration, now),
             target: self.database(Side::Target, migration, now),
+            crossing: crossing(self, facts, now),
             comparison: Comparison::default(),
+            export: self.export.as_ref().map(|(name, _)| saved(name)),
+            checks: board(self, migration, now),
             inspections: BothSides {
                 legacy: self.asked(Side::Legacy, |_| inspection(now)),
                 target: self.asked(Side::Target, |_| inspection(now)),
@@ -466,7 +493,7 @@ impl World {
     fn id_space(&self, side: Side) -> IdSpace {
         let next = if self.behind.contains(&side) { 101 } else { 201 };
         let counter = Counter { next, highest: 100, maximum: u64::MAX };
-        IdSpace { counters: BTreeMap::from([(TableName::new("payments", "payments"), counter)]) }
+        IdSpace { stride: Stride::default(), counters: BTreeMap::from([(TableName::new("payments", "payments"), counter)]) }
     }
 
     fn is_blind(&self, blind: Blind) -> bool {
@@ -538,16 +565,16 @@ impl World {
         }
     }
 
-    fn log_in_effect(&self) -> BinlogView {
-        let logging = matches!(self.log, Log::Logging | Log::Kept);
-        BinlogView {
-            enabled: logging,
-            format: if logging { "ROW" } else { "OFF" }.into(),
-            row_image: "FULL".into(),
-            checksum: if logging { "NONE" } else { "CRC32" }.into(),
-            retention_hours: (self.log == Log::Kept).then_some(72),
-            oldest: logging.then(|| BinlogPosition { file: "mysql-bin.000001".into(), offset: 4 }),
+    /// Legacy has always written a log, as one must that DMS reads.
+    fn log_of(&self, side: Side) -> BinlogView {
+        match side {
+            Side::Legacy => log(true, true),
+            Side::Target => self.log_in_effect(),
         }
+    }
+
+    fn log_in_effect(&self) -> BinlogView {
+        log(matches!(self.log, Log::Logging | Log::Kept), self.log == Log::Kept)
     }
 
     fn dns(&self, migration: &Migration, facts: &Facts) -> DnsSighting {
@@ -589,7 +616,7 @@ impl World {
         };
         RedirectSighting {
             listener: if self.redirect { Sighting::Present(listener) } else { Sighting::Absent },
-            targets: Sighting::Present(vec![TargetHealth::Healthy; 3]),
+            targets: Sighting::Present(vec![target('a', TargetHealth::Healthy), target('b', TargetHealth::Healthy)]),
         }
     }
 
@@ -616,7 +643,7 @@ impl World {
             accounts: doors.chain(validation).collect(),
             open_transactions: u32::from(server.app == Door::Held),
             position: Some(BinlogPosition { file: "mysql-bin.000001".into(), offset: server.offset }),
-            binlog: self.log_in_effect(),
+            binlog: self.log_of(side),
             epoch: Epoch(1),
             tables: BTreeSet::from([TableName::new("payments", "payments")]),
             markers: server.markers.union(&server.unsent).cloned().collect(),
@@ -656,23 +683,8 @@ impl SmallTask {
             full_load_percent: 100,
             tables_errored: 0,
             tables_loading: 0,
+            drift: Sighting::Present(Vec::new()),
         }
-    }
-}
-
-/// Nobody could write round a fence, and the controller may do everything.
-fn inspection(now: Timestamp) -> Inspection {
-    Inspection { at: now, missing_privileges: Vec::new(), bypasses: Vec::new() }
-}
-
-/// The one table, in a state.
-pub fn table(state: TableState) -> TableStatistic {
-    TableStatistic {
-        table: TableName::new("payments", "payments"),
-        state,
-        validation: ValidationState::Validated,
-        full_load_rows: 100,
-        updated_at: None,
     }
 }
 

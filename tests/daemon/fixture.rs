@@ -116,8 +116,13 @@ impl Home {
 
     /// The command line of [`Self::run_on`].
     pub fn command(&self, specs: &Path, arguments: &[&str]) -> Command {
+        self.command_over(&[&specs.display().to_string()], arguments)
+    }
+
+    /// The same over specs from anywhere.
+    pub fn command_over(&self, specs: &[&str], arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
-        command.arg("run").arg(specs).arg("--state").arg(self.state());
+        command.arg("run").args(specs).arg("--state").arg(self.state());
         command.args(["--sandbox", "--time-scale", "2000", "--start-at", START, "--listen", "127.0.0.1:0", "--poll", "1s"]);
         command.args(arguments);
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -203,10 +208,15 @@ impl Daemon {
         })
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// Asks it to end as Kubernetes does, and waits until it has.
     pub fn stop(mut self) -> (ExitStatus, String) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(asked.success());
+        self.signal("TERM");
         let status = eventually("the end", || {
             self.child.try_wait().expect("a child").ok_or_else(|| self.said.lock().expect("a sound lock").clone())
         });

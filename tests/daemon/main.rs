@@ -2,9 +2,16 @@
 //! every assertion is about content, so that a slow machine changes nothing.
 
 mod commands;
+mod evidence;
 mod faces;
 mod files;
 mod fixture;
+mod flood;
+mod git;
 mod journals;
+mod journey;
 mod many;
 mod secrets;
+#[path = "../common/upstream.rs"]
+#[allow(dead_code, reason = "the tests of the source itself use the rest")]
+mod upstream;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::fixture::{Daemon, Home, PAYMENTS, at_phase};
+use crate::fixture::{Daemon, Home, PAYMENTS, at_phase, eventually};
 
 /// Every secret here contains this, and nothing else does.
 const CANARY: &str = "c4n4ry";
@@ -35,7 +35,7 @@ fn assert_clean(what: &str, text: &str) {
 
 /// All that a daemon answers, says and writes down.
 fn assert_silent(daemon: Daemon, home: &Home) {
-    for path in ["", "/payments", "/payments/plan", "/payments/events"] {
+    for path in ["", "/payments", "/payments/plan", "/payments/events", "/payments/journey"] {
         assert_clean(path, &daemon.get(&format!("/api/v1/migrations{path}")).body);
     }
     for path in ["/", "/metrics", "/openapi.json"] {
@@ -63,7 +63,73 @@ fn a_sandbox_run_tells_no_secret() {
     with_secrets(&mut command, &home);
     let daemon = Daemon::start(command);
     daemon.when_at("payments", "Prepared");
+    let folder = home.specs().join("evidence");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+    command.args(["evidence", "payments", "--state"]).arg(home.state()).arg("-o").arg(&folder);
+    with_secrets(&mut command, &home);
+    let written = command.output().expect("it runs");
+    assert!(written.status.success(), "{written:?}");
+    for file in ["evidence.json", "report.html", "specs/generation-1.yaml", "SHA256SUMS"] {
+        assert_clean(file, &fs::read_to_string(folder.join(file)).expect("a written file"));
+    }
     assert_silent(daemon, &home);
+}
+
+#[test]
+fn the_token_of_the_face_is_told_nowhere_and_asked_of_everybody() {
+    let home = Home::with(&at_phase("Prepared"));
+    let token = format!("{CANARY}-0123456789abcdef");
+    let mut command = home.command(&home.file("payments.yaml"), &["--token-env", "FACE_TOKEN"]);
+    with_secrets(&mut command, &home);
+    command.env("FACE_TOKEN", &token);
+    let daemon = Daemon::start(command);
+    let ask = |path: &str, header: &str| daemon.ask("GET", path, header);
+    let shown = format!("Authorization: Bearer {token}\r\n");
+    eventually("the first pass", || {
+        let reply = ask("/api/v1/migrations/payments", &shown);
+        if reply.code == 200 { Ok(()) } else { Err(reply.body) }
+    });
+    for path in ["/", "/metrics", "/openapi.json", "/api/v1/migrations", "/api/v1/migrations/payments/events"] {
+        let (with, without) = (ask(path, &shown), ask(path, ""));
+        assert_eq!((with.code, without.code), (200, 401), "{path}");
+        assert_clean(path, &format!("{}{}{}{}", with.head, with.body, without.head, without.body));
+    }
+    let status = |file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+        command.args(["status", "payments", "--server", &format!("http://{}", daemon.address), "--token-file"]).arg(file);
+        command.output().expect("it runs")
+    };
+    let file = home.state().join("aws-credentials");
+    fs::write(&file, format!("{token}\n")).expect("a written file");
+    let answered = status(&file);
+    assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
+    fs::write(&file, format!("{CANARY}-wrong-wrong-wrong")).expect("a written file");
+    let refused = status(&file);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_clean("the refusal", &String::from_utf8_lossy(&refused.stderr));
+    let (_, said) = daemon.stop();
+    assert_clean("the log", &said);
+}
+
+#[test]
+fn a_face_that_others_can_reach_is_not_opened_by_accident() {
+    let home = Home::with(PAYMENTS);
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bascule"));
+        command.arg("run").arg(home.file("payments.yaml")).arg("--state").arg(home.state());
+        command.args(["--sandbox", "--listen", "0.0.0.0:0"]).args(arguments).env("SHORT", format!("{CANARY}-1"));
+        let output = command.output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = start(&[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--token-file") && said.contains("--allow-anonymous"), "{said}");
+    let (code, said) = start(&["--token-env", "SHORT"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("openssl rand -hex 32"), "{said}");
+    assert_clean("the refusal", &said);
+    assert_eq!(start(&["--token-env", "SHORT", "--allow-anonymous"]).0, Some(1), "it is one or the other");
+    assert_eq!(start(&["--token-file", "/no/such/file"]).0, Some(1), "a token that cannot be read is not taken for none");
 }
 
 #[test]

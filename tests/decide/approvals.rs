@@ -55,7 +55,9 @@ fn where_nobody_is_asked_nobody_has_to_agree() {
 
 #[test]
 fn one_person_counts_once() {
-    refused(&with_second(|second| second.by = "ada".into()), "counted already");
+    for same in ["ada", "Ada", " ADA ", "ada\t"] {
+        refused(&with_second(|second| second.by = same.into()), "counted already");
+    }
 }
 
 #[test]

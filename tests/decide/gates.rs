@@ -1,18 +1,27 @@
 //! Every gate: open, closed and unknown, with the evidence that it gives. Unknown is never open.
 
-use bascule::database::{Bypass, IdSpace};
+use bascule::checks::outcome::CheckKind;
+use bascule::controllers::dns::{self, DnsWish, RecordSet};
+use bascule::controllers::hooks::{HookAnswer, HookRecords};
+use bascule::controllers::replication::{TableState, TableStatistic, ValidationState};
+use bascule::database::receipt::{Knock, KnockAnswer};
+use bascule::database::{AccountLock, Bypass, IdSpace, LogForm, Stride};
 use bascule::migration::decide::{decide, may_compare};
 use bascule::migration::facts::Fact;
-use bascule::migration::gates::{COMPLETION, CUTOVER, Gate, ROLLBACK, arrival};
+use bascule::migration::gates::{COMPLETION, CUTOVER, FORCED, Gate, ROLLBACK, arrival};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Standing};
-use bascule::names::{Direction, Side, TableName};
+use bascule::names::{Direction, HookName, Side, TableName};
 use bascule::parity::comparer::Comparison;
 use bascule::parity::report::{Report, TableReport, Verdict};
-use bascule::spec::Phase;
+use bascule::sighting::Sighting;
+use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::common::Story;
+use super::common::good::{table, target};
+use super::common::hooks::hooks;
 use super::common::snapshot::assert_kept;
 use super::common::world::{Blind, Door, Log, Status};
 
@@ -40,6 +49,10 @@ macro_rules! blind {
     };
 }
 
+fn checked(phase: Phase, closed: Turn) -> Case {
+    case(at(phase), closed, blind!(Network))
+}
+
 fn fail(story: &mut Story, direction: Direction) {
     if let Some(task) = story.world.task_mut(direction) {
         task.status = Status::Failed;
@@ -56,6 +69,17 @@ fn just_compared() -> Story {
     story
 }
 
+/// Hooks that took their calls, and whose calls were not taken.
+fn called(point: HookPoint, phase: Phase) -> Case {
+    let mut story = at(phase);
+    story.migration.spec.hooks = hooks().into_iter().filter(|hook| hook.at == point).collect();
+    let names: Vec<HookName> = story.migration.spec.hooks.iter().map(|hook| hook.name.clone()).collect();
+    story.record(&Fact::HooksCalled { point, hooks: names.clone() });
+    let answers = names.into_iter().map(|name| (name, HookAnswer::of(204))).collect();
+    story.record(&Fact::HooksAnswered { point, answers });
+    case(story, |story| story.facts.hooks = HookRecords::default(), None)
+}
+
 /// A story in which a phase rests.
 fn at(phase: Phase) -> Story {
     Story::resting(phase)
@@ -67,7 +91,10 @@ fn case_of(gate: Gate) -> Case {
     match gate {
         DatabasesReachable => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
         ControllerPrivileged => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
+        LegacyLogReadable => case(at(Phase::Preflight), |_| {}, blind!(Legacy)),
         NoBypass => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
+        CanariesReady => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
+        FenceReversible => case(at(Phase::RollbackArmed), |_| {}, blind!(Target)),
         IdHeadroom => case(at(Phase::RollbackArmed), |_| {}, blind!(Legacy)),
         IdSpaceClear => {
             let closed: Turn = |story| {
@@ -90,6 +117,12 @@ fn case_of(gate: Gate) -> Case {
         ParityClean => case(at(Phase::Validated), differ, None),
         ParityFresh => case(just_compared(), |story| story.now += SignedDuration::from_hours(3), None),
         DmsValidation => case(at(Phase::Validated), |story| story.world.forward = None, blind!(Dms)),
+        PagesProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Page)),
+        UpstreamsProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Upstream)),
+        CachesProven => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Cache)),
+        SchemasAlike => checked(Phase::Validated, |story| story.world.failing = Some(CheckKind::Schema)),
+        NamesAnswered => checked(Phase::Prepared, |story| story.world.failing = Some(CheckKind::Names)),
+        TrafficEnded => checked(Phase::CutOver, |story| story.world.failing = Some(CheckKind::Traffic)),
         BinlogInEffect => case(at(Phase::RollbackArmed), |story| story.world.log = Log::PendingReboot, blind!(Rds)),
         RetentionCoversWindow => case(at(Phase::RollbackArmed), |story| story.world.log = Log::Logging, blind!(Target)),
         ReverseCreated => case(at(Phase::RollbackArmed), |story| fail(story, Direction::Reverse), blind!(Dms)),
@@ -136,6 +169,21 @@ fn case_of(gate: Gate) -> Case {
             };
             case(at(Phase::RolledBack), closed, blind!(Dms))
         }
+        WayBackLost => {
+            let closed: Turn = |story| story.facts.reverse_tries = None;
+            case(Story::with_a_dead_way_back(), closed, blind!(Dms))
+        }
+        LossAccepted => {
+            let closed: Turn = |story| story.migration.spec.rollback.forced = None;
+            case(Story::forced_to(Rung::ForcedStop), closed, None)
+        }
+        RowsSaved => case(Story::forced_to(Rung::RollbackOpen), |story| story.facts.quarantine = None, None),
+        HooksBeforeFence => called(HookPoint::BeforeFence, Phase::RollbackArmed),
+        HooksAfterFence => called(HookPoint::AfterFence, Phase::CutOver),
+        HooksBeforeFlip => called(HookPoint::BeforeFlip, Phase::CutOver),
+        HooksAfterFlip => called(HookPoint::AfterFlip, Phase::CutOver),
+        HooksAfterAbort => called(HookPoint::AfterAbort, Phase::RollbackArmed),
+        HooksAfterRollback => called(HookPoint::AfterRollback, Phase::RolledBack),
         TasksRetired => {
             let closed: Turn = |story| story.world.forward = Story::resting(Phase::Replicating).world.forward;
             case(at(Phase::Completed), closed, blind!(Dms))
@@ -146,17 +194,20 @@ fn case_of(gate: Gate) -> Case {
 /// Every gate that anything asks for, once, in the order of the ladder.
 fn all() -> Vec<Gate> {
     let mut gates: Vec<Gate> = Rung::ALL.into_iter().flat_map(|rung| arrival(rung).to_vec()).collect();
-    gates.extend(CUTOVER.iter().chain(COMPLETION).chain(ROLLBACK).copied());
+    gates.extend(CUTOVER.iter().chain(COMPLETION).chain(ROLLBACK).chain(FORCED).copied());
     gates.sort();
     gates.dedup();
     gates
 }
 
 /// Gates that a small world cannot close: they are closed by a look of their own, below.
-const CLOSED_BY_A_LOOK: [Gate; 8] = [
+const CLOSED_BY_A_LOOK: [Gate; 11] = [
     Gate::DatabasesReachable,
     Gate::ControllerPrivileged,
+    Gate::LegacyLogReadable,
     Gate::NoBypass,
+    Gate::CanariesReady,
+    Gate::FenceReversible,
     Gate::IdHeadroom,
     Gate::ServicesReadable,
     Gate::ParameterGroupOwn,
@@ -193,7 +244,6 @@ fn every_gate_opens_closes_and_knows_when_it_knows_nothing() {
 #[test]
 fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look() {
     use bascule::controllers::redirect::TargetHealth;
-    use bascule::sighting::Sighting;
     let story = Story::resting(Phase::RollbackArmed);
     for gate in CLOSED_BY_A_LOOK {
         let mut seen = story.seen();
@@ -205,7 +255,8 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
             }
             Gate::ParameterGroupOwn => seen.binlog.shared_with = Sighting::Present(vec!["orders".into()]),
             Gate::TargetsHealthy => {
-                seen.redirect.targets = Sighting::Present(vec![TargetHealth::Healthy, TargetHealth::Draining])
+                seen.redirect.targets =
+                    Sighting::Present(vec![target('a', TargetHealth::Healthy), target('b', TargetHealth::Draining)])
             }
             Gate::ControllerPrivileged => {
                 if let Sighting::Present(inspection) = &mut seen.inspections.target {
@@ -217,6 +268,21 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
                     inspection.bypasses.push(Bypass::Administrator { account: "dba@%".into(), privilege: "SUPER".into() });
                 }
             }
+            Gate::LegacyLogReadable => {
+                if let Sighting::Present(view) = &mut seen.legacy {
+                    view.binlog.form = LogForm::Compressed;
+                }
+            }
+            Gate::CanariesReady => {
+                if let Sighting::Present(inspection) = &mut seen.inspections.legacy {
+                    inspection.canaries.push(knock(KnockAnswer::Inconclusive { why: "denied (1045)".into() }));
+                }
+            }
+            Gate::FenceReversible => {
+                if let Sighting::Present(view) = &mut seen.target {
+                    view.accounts[0].lock = AccountLock::BySomebodyElse;
+                }
+            }
             Gate::IdHeadroom => seen.id_spaces.target = Sighting::Present(IdSpace::default()),
             Gate::ServicesReadable => seen.binlog.cluster = Sighting::Absent,
             _ => seen.target = Sighting::Absent,
@@ -224,6 +290,141 @@ fn gates_that_ask_about_more_than_the_small_world_are_closed_by_their_own_look()
         let standing = story.judge_seeing(gate, &seen);
         assert!(matches!(standing, Standing::Closed(_)), "{gate:?}: {standing:?}");
     }
+}
+
+fn knock(answer: KnockAnswer) -> Knock {
+    Knock { account: "app@%".into(), endpoint: "db:3306".into(), answer }
+}
+
+#[test]
+fn a_canary_counts_as_ready_only_where_the_fence_itself_would_be_asked() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let judged = |answer| {
+        let mut seen = story.seen();
+        if let Sighting::Present(inspection) = &mut seen.inspections.target {
+            inspection.canaries.push(knock(answer));
+        }
+        story.judge_seeing(Gate::CanariesReady, &seen)
+    };
+    assert!(judged(KnockAnswer::LetIn).is_open(), "while its account is open");
+    assert!(judged(KnockAnswer::Refused { code: "3118".into() }).is_open(), "the lock is asked about after the password");
+    for answer in [
+        KnockAnswer::Inconclusive { why: "denied (1045)".into() },
+        KnockAnswer::Unanswered { why: "no answer within 1 s".into() },
+    ] {
+        let standing = judged(answer);
+        let Standing::Closed(why) = &standing else { panic!("{standing:?}") };
+        assert!(why.starts_with("on target, the canary of app@% "), "{why}");
+    }
+}
+
+#[test]
+fn the_shadow_name_is_judged_alike_by_its_gate_and_by_the_room_that_makes_it() {
+    let mut story = Story::resting(Phase::Prepared);
+    let target = serde_json::from_value(json!({ "a": { "addresses": ["203.0.113.99"] } })).expect("a destination");
+    story.migration.spec.dns.public.target = target;
+    let dns = &story.migration.spec.dns;
+    let low = RecordSet::pointing(&dns.shadow.name, &dns.public.target, 60);
+    let patient = RecordSet::pointing(&dns.shadow.name, &dns.public.target, 86_400);
+    let elsewhere = RecordSet::pointing(&dns.shadow.name, &dns.public.legacy, 60);
+    let settled = |records: &Vec<RecordSet>| {
+        let mut seen = story.seen();
+        seen.dns.shadow = Sighting::Present(records.clone());
+        let steps = dns::plan(DnsWish::Legacy, &seen.dns, &story.migration.spec.dns, None);
+        (steps.is_settled(), story.judge_seeing(Gate::ShadowAtTarget, &seen).is_open())
+    };
+    for records in [vec![low.clone()], vec![patient.clone()]] {
+        assert_eq!(settled(&records), (true, true), "{records:?}");
+    }
+    for records in [vec![elsewhere.clone()], vec![low, elsewhere], vec![patient.clone(), patient]] {
+        assert_eq!(settled(&records), (false, false), "{records:?}");
+    }
+}
+
+#[test]
+fn numbers_that_lie_differently_are_told_and_keep_the_first_fence_open_only_where_they_cross() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let judged = |gate, legacy: Stride, target: Stride| {
+        let mut seen = story.seen();
+        for (sighting, stride) in [(&mut seen.id_spaces.legacy, legacy), (&mut seen.id_spaces.target, target)] {
+            if let Sighting::Present(space) = sighting {
+                space.stride = stride;
+            }
+        }
+        story.judge_seeing(gate, &seen)
+    };
+    let (every, odd) = (Stride::default(), Stride { increment: 2, offset: 1 });
+    let even = Stride { increment: 2, offset: 2 };
+    assert!(!judged(Gate::IdHeadroom, even, even).text().contains("auto_increment"), "alike is no news");
+    let apart = judged(Gate::IdHeadroom, even, odd);
+    assert!(apart.is_open() && apart.text().contains("target has auto_increment_increment 2"), "{apart:?}");
+    let crossing = judged(Gate::IdHeadroom, even, every);
+    assert!(matches!(&crossing, Standing::Closed(why) if why.contains("set both alike")), "{crossing:?}");
+}
+
+#[test]
+fn once_both_sides_are_closed_numbers_that_lie_differently_are_told_and_hold_nothing_up() {
+    let story = Story::resting(Phase::CutOver);
+    let mut seen = story.seen();
+    if let Sighting::Present(space) = &mut seen.id_spaces.target {
+        space.stride = Stride { increment: 2, offset: 2 };
+    }
+    let standing = story.judge_seeing(Gate::IdSpaceClear, &seen);
+    assert!(standing.is_open() && standing.text().contains("auto_increment_increment 2"), "{standing:?}");
+}
+
+#[test]
+fn a_row_that_somebody_else_has_locked_is_told_and_holds_nothing_up_while_its_user_gets_in() {
+    let story = Story::resting(Phase::RollbackArmed);
+    let mut seen = story.seen();
+    if let Sighting::Present(view) = &mut seen.legacy {
+        view.accounts[0].foreign_locks.push("app@10.0.0.9".into());
+    }
+    let standing = story.judge_seeing(Gate::FenceReversible, &seen);
+    assert!(standing.is_open() && standing.text().ends_with("left so: app@10.0.0.9 on legacy"), "{standing:?}");
+}
+
+#[test]
+fn a_task_that_is_set_up_in_another_way_or_in_nobody_knows_which_is_not_relied_on() {
+    for (phase, gate) in [(Phase::Replicating, Gate::FullLoadDone), (Phase::RollbackArmed, Gate::ReverseCreated)] {
+        let story = Story::resting(phase);
+        let judged = |drift: &Sighting<Vec<String>>| {
+            let mut seen = story.seen();
+            for task in [&mut seen.replication.forward, &mut seen.replication.reverse] {
+                if let Sighting::Present(task) = task {
+                    task.drift = drift.clone();
+                }
+            }
+            story.judge_seeing(gate, &seen)
+        };
+        assert!(judged(&Sighting::Present(Vec::new())).is_open());
+        let careless = judged(&Sighting::Present(vec!["TargetTablePrepMode is \"DROP_AND_CREATE\"".into()]));
+        assert!(matches!(&careless, Standing::Closed(why) if why.contains("DROP_AND_CREATE")), "{careless:?}");
+        assert!(matches!(judged(&Sighting::unknown("throttled")), Standing::Unknown(_)));
+    }
+}
+
+#[test]
+fn what_dms_found_to_differ_closes_its_gate_and_what_it_has_not_compared_does_not() {
+    let mut story = Story::resting(Phase::Validated);
+    let judged = |story: &Story, validation: ValidationState| {
+        let mut seen = story.seen();
+        seen.replication.forward_tables = Sighting::Present(vec![TableStatistic { validation, ..table(TableState::Completed) }]);
+        story.judge_seeing(Gate::DmsValidation, &seen)
+    };
+    for word in ["Mismatched records", "Suspended records", "Table error", "Error"] {
+        let standing = judged(&story, ValidationState::Failed(word.into()));
+        assert_eq!(standing, Standing::Closed(format!("payments.payments: {word}")));
+    }
+    assert!(judged(&story, ValidationState::NotValidated("No primary key".into())).is_open());
+    let pending = judged(&story, ValidationState::Pending("Pending records".into()));
+    assert!(pending.is_open() && pending.text().contains("still compares 1 of 1"), "{pending:?}");
+    assert!(CUTOVER.contains(&Gate::DmsValidation), "what it found after the rows were validated counts too");
+
+    let declared = json!([{ "table": "payments.payments", "where": "customer_id = 'validation'" }]);
+    story.migration.spec.validation.declared_writes = serde_json::from_value(declared).expect("declared writes");
+    assert!(judged(&story, ValidationState::Failed("Mismatched records".into())).is_open(), "DMS knows of no exceptions");
+    assert!(!judged(&story, ValidationState::Failed("Suspended records".into())).is_open());
 }
 
 /// A comparison that began now, and found this of one table.

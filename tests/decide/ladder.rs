@@ -109,6 +109,8 @@ fn every_rung() -> Vec<(Rung, Phase)> {
         Rung::RollbackFence | Rung::RollbackFlip | Rung::RollbackOpen => Some(Phase::RolledBack),
         // Stood on only after an abort, which has its own story.
         Rung::Aborted => None,
+        // And these only after a dead way back: tests/decide/forced.rs.
+        Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport => None,
     };
     Rung::ALL.into_iter().filter_map(|rung| way(rung).map(|phase| (rung, phase))).collect()
 }

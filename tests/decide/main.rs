@@ -5,9 +5,14 @@
 mod common;
 
 mod approvals;
+mod forced;
 mod gates;
+mod hooks;
 mod ladder;
 mod moves;
+mod promotion;
+mod reverse;
 mod safety;
 mod status;
+mod targets;
 mod total;

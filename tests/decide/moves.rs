@@ -5,6 +5,7 @@ use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
 use bascule::spec::Phase;
+use bascule::spec::checks::Waiver;
 use jiff::SignedDuration;
 
 use super::common::Story;
@@ -34,6 +35,28 @@ fn blocked(story: &Story) -> Vec<String> {
 #[test]
 fn the_first_attempt_begins_by_itself() {
     assert_eq!(moves(&Story::begin().plan()), [Fact::AttemptBegun { attempt: 1 }]);
+}
+
+#[test]
+fn a_waiver_is_made_durable_once_and_so_is_its_end_but_not_while_writes_are_paused() {
+    let mut story = Story::entering(Rung::Validated, Phase::Validated);
+    let until = story.now + SignedDuration::from_hours(1);
+    let check = story.migration.spec.checks.names_with_paths()[0].1.clone();
+    let waiver = Waiver { check, by: "ada".into(), why: "its host moves on Monday".into(), until };
+    story.migration.spec.checks.waivers.push(waiver.clone());
+    let written_down = Fact::WaiversInForce { waivers: vec![waiver] };
+    assert_eq!(moves(&story.plan()), std::slice::from_ref(&written_down));
+    assert!(written_down.to_string().contains("is waived by ada until"), "{written_down}");
+    story.record(&written_down);
+    assert!(!moves(&story.plan()).iter().any(|fact| matches!(fact, Fact::WaiversInForce { .. })), "once is enough");
+
+    story.now = until;
+    assert_eq!(moves(&story.plan()), [Fact::WaiversInForce { waivers: Vec::new() }]);
+    for rung in CUTTING_OVER {
+        let mut paused = Story::entering(rung, Phase::CutOver);
+        paused.migration.spec.checks.waivers = story.migration.spec.checks.waivers.clone();
+        assert!(!moves(&paused.plan()).iter().any(|fact| matches!(fact, Fact::WaiversInForce { .. })), "{rung}");
+    }
 }
 
 #[test]

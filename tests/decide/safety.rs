@@ -4,6 +4,7 @@ use bascule::controllers::Steps;
 use bascule::controllers::binlog::BinlogAction;
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::database::BinlogPosition;
 use bascule::migration::gates::Scene;
@@ -11,7 +12,8 @@ use bascule::migration::ladder::Rung;
 use bascule::migration::plan::Action;
 use bascule::migration::safety::filter;
 use bascule::names::{Account, Direction, Side};
-use bascule::spec::Phase;
+use bascule::parity::exporter::ExportName;
+use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 
 use super::common::Story;
@@ -42,6 +44,10 @@ fn delete(direction: Direction) -> Action {
     Action::Replication(ReplicationAction::DeleteTask { direction, task: "task".into() })
 }
 
+fn call(point: HookPoint) -> Action {
+    Action::Hook(HookAction::Call { point, attempt: 1, hooks: vec!["banner".into()] })
+}
+
 fn says(story: &Story, action: &Action, word: &str) {
     assert_eq!(forbidden(story, action).as_deref(), Some(word), "{action} at {}", story.facts.rung);
 }
@@ -54,7 +60,8 @@ fn lets_through(story: &Story, action: &Action) {
 fn stories() -> Vec<Story> {
     let there = Rung::ALL.into_iter().filter(|rung| *rung <= Rung::Completed).map(|rung| (rung, Phase::Completed));
     let back = [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen].map(|rung| (rung, Phase::RolledBack));
-    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain([Story::aborted()]).collect()
+    let forced = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen].map(Story::forced_to);
+    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain(forced).chain([Story::aborted()]).collect()
 }
 
 #[test]
@@ -144,6 +151,24 @@ fn the_name_never_goes_where_nobody_or_everybody_can_write() {
 }
 
 #[test]
+fn rows_are_saved_where_nothing_moves_and_legacy_opens_without_them_only_on_a_word_and_once_they_are() {
+    let saves = Action::ExportRows { name: ExportName("payments-attempt-1-7".into()) };
+    let opens = open(Side::Legacy, "payments_app@%");
+    let mut story = Story::forced_to(Rung::ForcedExport);
+    lets_through(&story, &saves);
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+    story.world.target.app = Door::Open;
+    says(&story, &saves, "RowsAreSavedOnlyWhereNothingMoves");
+    let mut story = Story::forced_to(Rung::RollbackOpen);
+    lets_through(&story, &opens);
+    story.facts.forced = None;
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+    let mut story = Story::forced_to(Rung::RollbackOpen);
+    story.facts.quarantine = None;
+    says(&story, &opens, "LegacyOpensOnlyWithEveryWriteOfTheTarget");
+}
+
+#[test]
 fn rows_of_the_target_are_never_replaced_once_a_fence_was_asked_for() {
     let reload = Action::Replication(ReplicationAction::ReloadTables { task: "task".into(), tables: Vec::new() });
     let first = start(Direction::Forward, StartType::First);
@@ -205,5 +230,49 @@ fn a_task_is_deleted_only_when_nobody_needs_it() {
         assert_eq!(forward.is_none(), rung == Rung::Completed, "{rung}");
         let reverse = forbidden(&story, &delete(Direction::Reverse));
         assert_eq!(reverse.is_none(), matches!(rung, Rung::Completed | Rung::RollbackArmed), "{rung}");
+    }
+}
+
+#[test]
+fn nobody_is_told_what_is_not_so() {
+    for story in stories() {
+        let rung = story.facts.rung;
+        for point in HookPoint::ALL {
+            let says = forbidden(&story, &call(point)).is_none();
+            let may_be_said = match point {
+                HookPoint::BeforeFence => rung < Rung::Fence,
+                HookPoint::AfterFence => matches!(rung, Rung::Drain | Rung::Arm),
+                // A story that has only just entered a rung sees what the one before has proven.
+                HookPoint::BeforeFlip | HookPoint::AfterFlip => {
+                    matches!(rung, Rung::Flip | Rung::Observing | Rung::Completed | Rung::RollbackFence)
+                        || matches!(rung, Rung::ForcedStop | Rung::ForcedFence)
+                }
+                HookPoint::AfterAbort => rung == Rung::Aborted,
+                HookPoint::AfterRollback => false,
+            };
+            assert_eq!(says, may_be_said, "{point} at {rung}");
+        }
+    }
+    lets_through(&Story::resting(Phase::RolledBack), &call(HookPoint::AfterRollback));
+}
+
+#[test]
+fn nobody_is_told_anything_while_the_migration_is_paused_or_a_fence_is_not_seen() {
+    for (point, mut story) in [
+        (HookPoint::BeforeFence, Story::resting(Phase::RollbackArmed)),
+        (HookPoint::AfterFence, Story::entering(Rung::Drain, Phase::CutOver)),
+        (HookPoint::BeforeFlip, Story::entering(Rung::Flip, Phase::CutOver)),
+        (HookPoint::AfterFlip, Story::resting(Phase::CutOver)),
+        (HookPoint::AfterAbort, Story::aborted()),
+        (HookPoint::AfterRollback, Story::resting(Phase::RolledBack)),
+    ] {
+        lets_through(&story, &call(point));
+        if point != HookPoint::BeforeFence {
+            let mut unseen = story.clone();
+            unseen.world.blind.insert(Blind::Legacy);
+            says(&unseen, &call(point), "HooksSayOnlyWhatIsSo");
+        }
+        story.migration.spec.paused = true;
+        says(&story, &call(point), "HooksSayOnlyWhatIsSo");
     }
 }

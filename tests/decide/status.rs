@@ -4,17 +4,19 @@ use bascule::clock::after;
 use bascule::database::BinlogPosition;
 use bascule::migration::approvals::cutover_digest;
 use bascule::migration::derive::{Backstage, derive};
+use bascule::migration::facts::Fact;
 use bascule::migration::gates::{Gate, Scene};
 use bascule::migration::ladder::Rung;
 use bascule::migration::status::{ConditionStatus, ConditionType, MigrationStatus, RollbackLimit};
+use bascule::names::Direction;
 use bascule::spec::Phase;
 use jiff::SignedDuration;
 
 use super::common::Story;
 use super::common::snapshot::assert_kept;
-use super::common::world::{Blind, Door};
+use super::common::world::{Blind, Door, Status};
 
-const ORDER: [ConditionType; 12] = [
+const ORDER: [ConditionType; 13] = [
     ConditionType::Ready,
     ConditionType::Reconciling,
     ConditionType::Stalled,
@@ -23,6 +25,7 @@ const ORDER: [ConditionType; 12] = [
     ConditionType::JournalWritable,
     ConditionType::Replicated,
     ConditionType::Consistent,
+    ConditionType::Checked,
     ConditionType::Routed,
     ConditionType::Fenced,
     ConditionType::FenceProven,
@@ -33,12 +36,19 @@ fn status_with(story: &Story, previous: Option<&MigrationStatus>, journal_error:
     let seen = story.seen();
     let scene = Scene { migration: &story.migration, facts: &story.facts, seen: &seen, now: story.now };
     let cutover_digest = cutover_digest(&story.migration);
-    let backstage =
-        Backstage { generation: 7, cutover_digest, spec_error: None, journal_error, last_actions: Vec::new(), previous };
+    let backstage = Backstage {
+        generation: 7,
+        cutover_digest,
+        source: None,
+        spec_error: None,
+        journal_error,
+        last_actions: Vec::new(),
+        previous,
+    };
     derive(&scene, &story.plan(), &backstage)
 }
 
-fn status(story: &Story) -> MigrationStatus {
+pub fn status(story: &Story) -> MigrationStatus {
     status_with(story, None, None)
 }
 
@@ -185,6 +195,30 @@ fn a_rollback_is_ready_exactly_while_it_would_lose_nothing() {
 }
 
 #[test]
+fn a_dead_way_back_is_told_everywhere_and_is_nobodys_rest() {
+    let mut story = Story::resting(Phase::CutOver);
+    for _ in 0..3 {
+        story.record(&Fact::ReverseResumed);
+    }
+    story.world.task_mut(Direction::Reverse).as_mut().expect("the reverse task").status = Status::Failed;
+    let status = status(&story);
+    assert_eq!(word(&status, ConditionType::Stalled), (ConditionStatus::True, "NeedsOperator".into()));
+    assert_eq!(word(&status, ConditionType::Ready), (ConditionStatus::False, "Held".into()));
+    assert!(!status.rollback.ready);
+    assert!(status.rollback.reasons.iter().any(|reason| reason.starts_with("ReverseReplicationDead: ")), "{status:?}");
+    assert!(status.summary.contains("held: the reverse task was resumed 3 times"), "{}", status.summary);
+}
+
+#[test]
+fn what_nobody_measures_is_not_called_near() {
+    let mut story = Story::resting(Phase::CutOver);
+    story.migration.spec.paused = true;
+    let status = status(&story);
+    assert_eq!(word(&status, ConditionType::Replicated), (ConditionStatus::Unknown, "NoHeartbeat".into()));
+    assert!(!status.rollback.ready && status.reverse.lag_seconds.is_none(), "{status:?}");
+}
+
+#[test]
 fn what_an_operator_reads_is_as_it_was_read() {
     let mut table = String::new();
     let mut say = |name: &str, story: &Story| {
@@ -196,6 +230,9 @@ fn what_an_operator_reads_is_as_it_was_read() {
             status.rollback.reasons.join("; "),
             status.rollback.data_at_risk
         ));
+        if let Some(forced) = &status.rollback.forced {
+            table.push_str(&format!("  forced:   {forced}\n"));
+        }
     };
     say("first pass", &Story::begin());
     for phase in Phase::ALL {
@@ -206,6 +243,13 @@ fn what_an_operator_reads_is_as_it_was_read() {
     }
     for rung in [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen] {
         say(&format!("rolling back, {rung}"), &Story::entering(rung, Phase::RolledBack));
+    }
+    let mut dead = Story::with_a_dead_way_back();
+    say("the way back is dead", &dead);
+    dead.wish(Phase::RolledBack);
+    say("the way back is dead, and asked for", &dead);
+    for rung in [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen] {
+        say(&format!("forced back, {rung}"), &Story::forced_to(rung));
     }
     say("aborted", &Story::aborted());
     let mut paused = Story::resting(Phase::RollbackArmed);

@@ -1,28 +1,33 @@
 //! Any world, any journal, any wish: `decide` answers, answers the same twice, and never plans what must not be done.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::{FenceAction, FenceState, judge};
+use bascule::controllers::hooks::{HookAction, HookAnswer};
 use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::migration::decide::decide;
 use bascule::migration::facts::{Fact, MarkerPurpose};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
-use bascule::names::{Direction, MarkerId, Side, TableName};
-use bascule::spec::Phase;
+use bascule::names::{Direction, HookName, MarkerId, Side, TableName};
+use bascule::spec::{HookPoint, Phase};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::common::Story;
+use super::common::hooks::hooks;
 use super::common::world::{Blind, Door, Log, SmallTask, Status, replaces_rows};
 
 /// Journals as they really come about, one on every rung; chance distorts them from there.
 static STORIES: LazyLock<Vec<Story>> = LazyLock::new(|| {
     let there = Rung::ALL.into_iter().filter(|rung| *rung <= Rung::Completed).map(|rung| (rung, Phase::Completed));
     let back = [Rung::RollbackFence, Rung::RollbackFlip, Rung::RollbackOpen].map(|rung| (rung, Phase::RolledBack));
-    there.chain(back).map(|(rung, phase)| Story::entering(rung, phase)).chain([Story::begin(), Story::aborted()]).collect()
+    let forced = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport, Rung::RollbackOpen].map(Story::forced_to);
+    let on_the_way = there.chain(back).map(|(rung, phase)| Story::entering(rung, phase));
+    on_the_way.chain(forced).chain([Story::begin(), Story::aborted()]).collect()
 });
 
 fn door() -> impl Strategy<Value = Door> {
@@ -56,6 +61,7 @@ enum Change {
     Blind(Vec<Blind>),
     Later(i64),
     EveryMarkerArrived(Side),
+    HooksDeclared,
 }
 
 impl Change {
@@ -74,6 +80,7 @@ impl Change {
             Self::Binlog(log) => world.log = log,
             Self::Blind(who) => world.blind.extend(who),
             Self::Later(seconds) => story.now += SignedDuration::from_secs(seconds),
+            Self::HooksDeclared => story.migration.spec.hooks = hooks(),
             Self::EveryMarkerArrived(side) => {
                 let markers: Vec<MarkerId> = story.facts.markers.values().map(|fact| fact.marker.clone()).collect();
                 world.server_mut(side).markers.extend(markers);
@@ -98,6 +105,7 @@ fn world_change() -> impl Strategy<Value = Change> {
         subsequence(Blind::ALL.to_vec(), 1..=6).prop_map(Change::Blind),
         (0_i64..200_000).prop_map(Change::Later),
         side().prop_map(Change::EveryMarkerArrived),
+        Just(Change::HooksDeclared),
     ]
 }
 
@@ -108,6 +116,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         select(Rung::ALL.to_vec()).prop_map(|rung| Fact::Entered { rung }),
         select(Phase::ALL.to_vec()).prop_map(|phase| Fact::Reached { phase }),
+        Just(Fact::GatesOpened { gates: Vec::new() }),
         (1_u32..4).prop_map(|attempt| Fact::AttemptBegun { attempt }),
         change.clone().prop_map(|purpose| Fact::ChangeIntended { purpose, old_ttl_seconds: 300 }),
         change.clone().prop_map(|purpose| Fact::ChangeSubmitted { purpose, change: None, old_ttl_seconds: 300 }),
@@ -121,7 +130,18 @@ fn fact() -> impl Strategy<Value = Fact> {
         Just(Fact::Aborted { why: "chance".into() }),
         Just(Fact::RollbackAbandoned { why: "chance".into() }),
         Just(Fact::RollbackWithdrawn),
+        Just(Fact::WaiversInForce { waivers: Vec::new() }),
+        Just(Fact::RollbackForced { by: "chance".into(), why: "chance".into() }),
+        any_hook().prop_map(|(point, name)| Fact::HooksCalled { point, hooks: vec![name] }),
+        (any_hook(), select(vec![204, 409, 503])).prop_map(|((point, name), status)| Fact::HooksAnswered {
+            point,
+            answers: BTreeMap::from([(name, HookAnswer::of(status))]),
+        }),
     ]
+}
+
+fn any_hook() -> impl Strategy<Value = (HookPoint, HookName)> {
+    select(hooks()).prop_map(|hook| (hook.at, hook.name))
 }
 
 fn any_story() -> impl Strategy<Value = (usize, Vec<Fact>, Phase, bool, u32)> {
@@ -186,6 +206,21 @@ fn why_not(story: &Story, action: &Action) -> Option<&'static str> {
         }
         Action::Binlog(_) if blind(Blind::Rds) => Some("changes the binary log unseen"),
         Action::Redirect(_) if blind(Blind::Elb) => Some("changes the listener unseen"),
+        Action::ExportRows { .. } => {
+            let is_still = is_closed(Side::Legacy) && is_closed(Side::Target) && !story.world.runs(Direction::Reverse);
+            (!is_still || blind(Blind::Dms)).then_some("saves rows while something moves")
+        }
+        Action::Hook(_) if story.migration.spec.paused => Some("calls a hook while paused"),
+        Action::Hook(HookAction::Call { point, .. }) => {
+            let open = |side| state(side) == Some(FenceState::Open);
+            let is_so = match point {
+                HookPoint::BeforeFence => open(Side::Legacy) && !facts.entered.contains_key(&Rung::Fence),
+                HookPoint::AfterFence => is_closed(Side::Legacy) && is_closed(Side::Target),
+                HookPoint::BeforeFlip | HookPoint::AfterFlip => is_closed(Side::Legacy) && open(Side::Target),
+                HookPoint::AfterAbort | HookPoint::AfterRollback => open(Side::Legacy),
+            };
+            (!is_so).then_some("says what is not so")
+        }
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bascule::checks::report::CheckReport;
 use bascule::http::{Endpoint, Limits, document};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{GateReport, Standing};
@@ -71,6 +72,7 @@ async fn real_answers_are_what_the_document_says() {
         ("/api/v1/migrations/payments", "MigrationObject"),
         ("/api/v1/migrations/payments/plan", "Plan"),
         ("/api/v1/migrations/payments/events", "EventList"),
+        ("/api/v1/migrations/payments/journey", "Journey"),
     ] {
         let reply = server.get(path).await;
         assert_eq!((reply.code, reply.header("content-type")), (200, Some("application/json")), "{path}");
@@ -134,7 +136,7 @@ async fn a_later_look_that_saw_the_same_is_shown_but_is_no_new_version() {
 #[tokio::test]
 async fn head_is_get_without_a_body() {
     let server = server().await;
-    for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Watch) {
+    for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| !matches!(endpoint, Endpoint::Watch | Endpoint::WatchAll)) {
         let path = endpoint.path().replace("{name}", "payments");
         let (head, get) = (server.ask("HEAD", &path, "").await, server.get(&path).await);
         assert_eq!((head.code, head.body.as_str()), (get.code, ""), "{path}");
@@ -208,13 +210,86 @@ async fn history_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn the_page_lists_the_migrations_and_runs_nothing_that_they_say() {
+async fn history_is_read_from_its_end_too() {
+    let server = server().await;
+    let path = "/api/v1/migrations/payments/events";
+    let numbers = |page: &Value| -> Vec<u64> {
+        page["items"].as_array().expect("items").iter().filter_map(|entry| entry["seq"].as_u64()).collect()
+    };
+    let newest = server.get(&format!("{path}?before=9007199254740991&limit=2")).await.json();
+    assert_eq!((numbers(&newest), &newest["metadata"]["previousBefore"]), (vec![4, 5], &json!(4)));
+    let earlier = server.get(&format!("{path}?before=4&limit=10")).await.json();
+    assert_eq!((numbers(&earlier), earlier["metadata"].get("previousBefore")), (vec![1, 2, 3], None), "there is nothing before");
+    assert_eq!(server.get(&format!("{path}?before=4&after=1")).await.reason(), "BadRequest");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_journey_tells_where_it_was_where_it_goes_and_how_far_it_was_behind() {
+    let server = server().await;
+    let path = "/api/v1/migrations/payments/journey";
+    let journey = server.get(path).await.json();
+    assert_eq!(
+        (&journey["past"][0]["rung"], &journey["past"][0]["posture"]["legacyWrites"]),
+        (&json!("Drain"), &json!("closed"))
+    );
+    assert_eq!((&journey["future"][0]["rung"], &journey["future"][0]["expectation"]), (&json!("Arm"), &json!("asked")));
+    assert_eq!(journey["lag"], json!([{ "at": at(7), "forwardSeconds": 1.5 }]), "what is not proven is not told");
+    let mut later = status("draining");
+    (later.observed_at, later.forward.lag_seconds) = (at(60), Some(2.5));
+    server.board.publish(&migration(), 3, later, plan());
+    assert_eq!(server.get(path).await.json()["lag"][1]["forwardSeconds"], 2.5);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_is_one_answer_with_a_policy_of_its_own_and_no_data() {
     let server = server().await;
     server.board.publish(&migration(), 3, status("<script>alert('&')</script>"), plan());
     let reply = server.get("/").await;
-    assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(reply.body.contains("href=\"api/v1/migrations/payments\""));
-    assert!(reply.body.contains("&lt;script&gt;") && !reply.body.contains("<script"));
+    assert_eq!((reply.code, reply.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(!reply.body.contains("payments") && !reply.body.contains("alert("), "it is the same for everybody");
+    let policy = reply.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("script-src 'sha256-"), "{policy}");
+    for weakness in ["unsafe", "*", "http", "script-src 'self'"] {
+        assert!(!policy.contains(weakness), "{policy}");
+    }
+    assert_eq!(
+        server.get("/metrics").await.header("content-security-policy").map(|policy| policy.contains("sha256")),
+        Some(false)
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_a_failed_check_from_one_that_nobody_can_judge() {
+    let server = server().await;
+    let mut shown = status("checked");
+    let check = |name: &str, verdict: &str, waiver: serde_json::Value| {
+        let report = json!({
+            "name": name, "kind": "page", "verdict": verdict, "message": "so it went", "passesInARow": 0, "evidence": [],
+            "waiver": waiver,
+        });
+        serde_json::from_value::<CheckReport>(report).expect("a report")
+    };
+    let waiver = json!({ "check": "cache", "by": "ada", "why": "it moves on Monday", "until": "2026-01-01T00:00:00Z" });
+    shown.checks =
+        vec![check("checkout", "pass", json!(null)), check("booking", "unknown", json!(null)), check("cache", "fail", waiver)];
+    server.board.publish(&migration(), 3, shown, plan());
+    let text = server.get("/metrics").await.body;
+    for line in [
+        r#"bascule_check_verdict{migration="payments",check="checkout",verdict="pass"} 1"#,
+        r#"bascule_check_verdict{migration="payments",check="booking",verdict="unknown"} 1"#,
+        r#"bascule_check_verdict{migration="payments",check="booking",verdict="fail"} 0"#,
+        r#"bascule_check_verdict{migration="payments",check="cache",verdict="fail"} 1"#,
+        r#"bascule_checks_waived{migration="payments"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}\nis not in\n{text}");
+    }
+    server.board.publish(&migration(), 4, status("declared no more"), plan());
+    let text = server.get("/metrics").await.body;
+    assert!(!text.contains("check=\"checkout\""), "{text}");
+    assert!(text.contains(r#"bascule_checks_waived{migration="payments"} 0"#), "{text}");
     server.stop().await;
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bascule::http::Limits;
+use bascule::http::{Access, Limits, Token};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -159,5 +159,104 @@ async fn a_connection_that_is_never_read_from_ends_with_its_age() {
     let asking = async { while deaf.write_all(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asking).await.expect("the server hangs up");
     assert_eq!(server.get("/healthz").await.code, 200, "its seat is free again");
+    server.stop().await;
+}
+
+/// Limits with a token.
+fn guarded(token: &str) -> Limits {
+    Limits { access: Access::Holders(Token::new(token).expect("a token")), ..Limits::default() }
+}
+
+#[tokio::test]
+async fn without_the_token_nothing_is_told_but_that_it_lives() {
+    let token = "c4n4ry-0123456789abcdef";
+    let server = Server::start(guarded(token)).await;
+    let inside = ["/", "/metrics", "/openapi.json", "/api/v1/migrations", "/api/v1/migrations/payments/events", "/nowhere"];
+    for path in inside {
+        for header in ["", "Authorization: Bearer c4n4ry-0123456789abcdee\r\n", "Authorization: Basic YW5uOndyb25n\r\n"] {
+            let reply = server.ask("GET", path, header).await;
+            assert_eq!((reply.code, reply.reason().as_str()), (401, "Unauthorized"), "{path} {header}");
+            assert!(reply.header("www-authenticate").is_some_and(|asked| asked.starts_with("Basic ")), "browsers ask for it");
+            assert!(!reply.body.contains("payments") && !reply.body.contains("c4n4ry"));
+        }
+        let reply = server.ask("GET", path, &format!("Authorization: Bearer {token}\r\n")).await;
+        assert_eq!(reply.code, if path == "/nowhere" { 404 } else { 200 }, "{path}");
+        assert!(!reply.body.contains("c4n4ry"), "{path} tells no token");
+    }
+    for probe in ["/healthz", "/livez"] {
+        assert_eq!(server.get(probe).await.body, "ok\n", "{probe} has no token");
+    }
+    assert_eq!(server.get("/readyz").await.code, 503);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn guessing_a_token_soon_costs_more_than_reading() {
+    let server = Server::start(Limits { requests_per_second: 200, ..guarded("0123456789abcdef") }).await;
+    let mut refused = 0;
+    for guess in 0..100 {
+        let reply = server.ask("GET", "/", &format!("Authorization: Bearer {guess:016}\r\n")).await;
+        refused += u32::from(reply.code == 429);
+        assert!(matches!(reply.code, 401 | 429));
+    }
+    assert!(refused > 50, "{refused} of 100 guesses were not even looked at");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_refused_and_may_ask_again_later() {
+    let server = Server::start(Limits { requests_per_second: 20, ..Limits::default() }).await;
+    let mut flood = server.send(&"GET /api/v1/migrations HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200)).await;
+    let answers = until(&mut flood, "429 Too Many Requests").await;
+    assert!(answers.contains("200 OK"));
+    assert!(until(&mut flood, "TooManyRequests").await.contains("retry-after: "));
+    assert_eq!(server.get("/healthz").await.code, 200, "whoever else sits behind that address must not be taken for dead");
+    drop(flood);
+    loop {
+        if server.get("/api/v1/migrations").await.code == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_does_not_get_all_seats() {
+    let server = Server::start(Limits { connections: 10, connections_of_one: 2, ..Limits::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = server.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        until(&mut stream, "ok\n").await;
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(server.address).await.expect("the system takes it");
+    assert_eq!(rest(&mut third).await, "", "and the server hangs up");
+    drop(held);
+    loop {
+        if server.get("/healthz").await.code == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_may_lead_here_and_not_read_along() {
+    let server = Server::start(Limits::default()).await;
+    for (headers, code) in [
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\nOrigin: https://evil.example\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n", 200),
+        ("Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n", 200),
+        ("Origin: https://evil.example\r\n", 200),
+    ] {
+        let reply = server.ask("GET", "/api/v1/migrations", headers).await;
+        assert_eq!(reply.code, code, "{headers}");
+        assert_eq!(reply.header("access-control-allow-origin"), None, "no other origin is ever let in");
+        assert_eq!(reply.header("cross-origin-resource-policy"), Some("same-origin"));
+        assert_eq!(reply.header("cross-origin-opener-policy"), Some("same-origin"));
+    }
     server.stop().await;
 }

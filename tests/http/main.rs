@@ -4,4 +4,5 @@ mod fixture;
 
 mod answers;
 mod hostile;
+mod monitoring;
 mod watching;

@@ -121,3 +121,37 @@ async fn a_shutdown_lets_answers_under_way_end_and_takes_no_more() {
     assert_eq!(rest(&mut idle).await, "");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }
+
+#[tokio::test]
+async fn all_migrations_are_watched_in_one_stream_those_that_come_later_too() {
+    let server = Server::start(Limits::default()).await;
+    let mut events = server.send("GET /api/v1/watch/migrations HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(until(&mut events, "\n\n").await.contains("HTTP/1.1 200"));
+    let mut other = migration();
+    other.metadata.name = "orders".into();
+    server.board.publish(&other, 1, status("a second one"), plan());
+    let came = until(&mut events, "a second one").await;
+    assert!(came.contains("event: ADDED") && came.contains("\"name\":\"orders\""), "{came}");
+    publish(&server, "drained");
+    let came = until(&mut events, "\"summary\":\"drained\"").await;
+    assert!(came.contains("event: MODIFIED") && !came.contains("\"name\":\"orders\""), "{came}");
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_says_that_it_lives_and_when_the_last_look_was() {
+    // Paused time runs on by itself while all wait, so that the quarter of a minute costs nothing.
+    let server = Server::start(Limits::default()).await;
+    let mut events = stream(&server, "").await;
+    until(&mut events, "ADDED").await;
+    let mut later = status("draining");
+    later.observed_at = crate::fixture::at(99);
+    server.board.publish(&migration(), 3, later, plan());
+    let came = until(&mut events, "looks").await;
+    assert!(came.contains("event: BOOKMARK") && !came.contains("MODIFIED"), "{came}");
+    let data = came.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().expect("data");
+    let data: Value = serde_json::from_str(data).expect("JSON on one line");
+    assert_is("Bookmark", &data);
+    assert_eq!(data["looks"][0]["observedAt"], serde_json::json!(crate::fixture::at(99)));
+    server.stop().await;
+}

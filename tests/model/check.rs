@@ -2,12 +2,13 @@
 
 use bascule::controllers::dns::{DnsAction, DnsPurpose};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookAction;
 use bascule::controllers::replication::{ReplicationAction, StartType};
 use bascule::migration::facts::Fact;
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
-use bascule::spec::Phase;
+use bascule::spec::{HookPoint, Phase};
 
 use super::common::world::{Blind, Door, replaces_rows};
 use super::state::{Kind, State};
@@ -38,6 +39,11 @@ fn needs(action: &Action) -> Option<Blind> {
         // Both sides' numbers are compared; the one that is raised is named.
         Action::RaiseIds { side: Side::Legacy, .. } => Some(Blind::Legacy),
         Action::RaiseIds { side: Side::Target, .. } => Some(Blind::Target),
+        Action::Hook(HookAction::Call { point, .. }) => Some(match point {
+            HookPoint::BeforeFlip | HookPoint::AfterFlip => Blind::Target,
+            HookPoint::BeforeFence | HookPoint::AfterFence | HookPoint::AfterAbort | HookPoint::AfterRollback => Blind::Legacy,
+        }),
+        Action::ExportRows { .. } => Some(Blind::Target),
         Action::Record(_) | Action::WriteMarker { .. } | Action::CompareTables => None,
     }
 }
@@ -70,8 +76,9 @@ pub fn action(state: &State, action: &Action) -> Option<String> {
         if world.target.app.may_commit() && !unseeable {
             return Some("S1: opens legacy while the target can be written to".into());
         }
-        if world.target.is_ahead && !state.bounds.meddled {
-            return Some("S7: opens legacy while it lacks a write of the target".into());
+        let is_saved = world.export.as_ref().is_some_and(|(_, end)| *end == world.target.offset);
+        if world.target.is_ahead && !(state.bounds.accepted && is_saved) && !state.bounds.meddled {
+            return Some("S7: opens legacy while it lacks a write of the target that is not saved either".into());
         }
         return None;
     }
@@ -85,6 +92,13 @@ pub fn action(state: &State, action: &Action) -> Option<String> {
             Some("S4: flips to legacy while the target can be written to".into())
         }
         Action::Record(Fact::PointOfNoReturn) => no_return(state),
+        Action::Hook(HookAction::Call { point, .. }) if !state.bounds.meddled => says_what_is_so(state, *point),
+        Action::ExportRows { .. } if world.legacy.app.may_commit() || world.target.app.may_commit() => {
+            Some("S7: saves the rows of a side that can be written to".into())
+        }
+        Action::ExportRows { .. } if world.runs(Direction::Reverse) => {
+            Some("S7: saves rows that a stream may still bring to legacy".into())
+        }
         action if replaces_rows(action) && state.facts.target_opened.is_some() => {
             Some("S6: replaces rows of a target that took writes".into())
         }
@@ -109,6 +123,20 @@ fn opens_target(state: &State) -> Option<String> {
         }
         Some(_) => None,
     }
+}
+
+/// Whoever is told that a point has come acts on it.
+fn says_what_is_so(state: &State, point: HookPoint) -> Option<String> {
+    let (legacy, target, public) = (state.world.legacy.app, state.world.target.app, state.world.public);
+    let is_so = match point {
+        HookPoint::BeforeFence => legacy == Door::Open,
+        HookPoint::AfterFence => legacy == Door::Shut && target == Door::Shut,
+        HookPoint::BeforeFlip => legacy == Door::Shut && target == Door::Open && public == Side::Legacy,
+        HookPoint::AfterFlip => legacy == Door::Shut && target == Door::Open && public == Side::Target,
+        HookPoint::AfterAbort => legacy == Door::Open,
+        HookPoint::AfterRollback => legacy == Door::Open && target == Door::Shut && public == Side::Legacy,
+    };
+    (!is_so).then(|| format!("Hooks: says {point} while legacy is {legacy:?}, the target {target:?}, the name at {public}"))
 }
 
 fn no_return(state: &State) -> Option<String> {
@@ -192,6 +220,24 @@ pub const ABORT: Promise = Promise {
     owed: |good| matches!(good.rung, Rung::Fence | Rung::Drain | Rung::Arm) && !good.past_no_return && !good.meddled,
     kept: |good| good.rung == Rung::Aborted && good.legacy_open,
     may_use: |kind| matches!(kind, Kind::Pass | Kind::World | Kind::DatabaseAnswers),
+};
+
+/// What waits for a hook waits for nothing else: nobody has to restart anything or change the file.
+pub const CUTOVER_ENDS: Promise = Promise {
+    name: "L7: a cutover that is asked for ends, by reaching the target or by an abort",
+    owed: |good| good.rung >= Rung::RollbackArmed && good.rung < Rung::Observing && !good.meddled,
+    kept: |good| matches!(good.rung, Rung::Observing | Rung::Aborted),
+    may_use: |kind| undisturbed(kind) || matches!(kind, Kind::HooksAnswer),
+};
+
+/// L4, where the way back is dead and somebody accepts what legacy lacks.
+pub const FORCED_BACK: Promise = Promise {
+    name: "L4: a forced rollback that has begun ends, with legacy open or with the target open again",
+    owed: |good| {
+        matches!(good.rung, Rung::ForcedStop | Rung::ForcedFence | Rung::ForcedExport) && good.asked_for && !good.meddled
+    },
+    kept: |good| (good.rung == Rung::RollbackOpen && good.legacy_open) || good.rung == Rung::Observing,
+    may_use: undisturbed,
 };
 
 /// L4. A console can take away what only a console can give back.

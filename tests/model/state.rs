@@ -8,13 +8,16 @@ use bascule::migration::facts::{Change, Fact, Facts};
 use bascule::migration::ladder::Rung;
 use bascule::migration::plan::{Action, Plan};
 use bascule::names::{Direction, Side};
-use bascule::spec::{Migration, Phase};
+use bascule::spec::{Hook, Migration, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check;
+use super::common::hooks::hooks;
+use super::common::story::word;
 use super::common::world::{Blind, Door, Status, World};
 use super::common::{Story, migration};
 use bascule::controllers::fence::FenceAction;
+use bascule::controllers::hooks::HookRecord;
 
 /// The line, the pause and the attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,12 +43,23 @@ pub struct Bounds {
     pub meddled: bool,
     /// Rollbacks begun.
     pub rollbacks: u8,
+    /// Whether the operator's own systems are called.
+    pub hooked: bool,
+    /// Whether somebody accepts what legacy lacks.
+    pub forced: bool,
+    /// Whether somebody ever has: legacy may have been about to open by then.
+    pub accepted: bool,
 }
 
 impl Bounds {
     /// The controller may die anywhere, any call may fail and any answer be lost, and time may pass at any moment.
     pub fn calm() -> Self {
-        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0 }
+        Self { edits: 0, faults: 0, meddling: 0, meddled: false, rollbacks: 0, hooked: false, forced: false, accepted: false }
+    }
+
+    /// Beside that, hooks are called at every point.
+    pub fn with_hooks(self) -> Self {
+        Self { hooked: true, ..self }
     }
 
     /// Beside that, the operator changes their mind.
@@ -89,6 +103,8 @@ pub enum Kind {
     AwsAnswers,
     /// A database answers again.
     DatabaseAnswers,
+    /// The operator's own systems answer again.
+    HooksAnswer,
     /// The operator edits the file.
     Edit,
     /// A crash, a lost answer, a failure, a person.
@@ -113,11 +129,18 @@ const PAST_BUDGET: SignedDuration = SignedDuration::from_secs(31);
 const PAST_WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// Longer than a comparison counts as fresh.
 const PAST_MAX_AGE: SignedDuration = SignedDuration::from_hours(7);
+/// Longer than the time between two calls to a hook.
+const PAST_THE_PAUSE_BETWEEN_CALLS: SignedDuration = SignedDuration::from_secs(31);
+/// After so many calls no more are looked into: the next is like the last.
+const MOST_CALLS: u32 = 3;
 /// Longer than a lost change may take to spread.
 const PAST_SPREADING: SignedDuration = SignedDuration::from_secs(301);
 
 /// Read once.
 static BASE: LazyLock<Migration> = LazyLock::new(migration);
+
+/// Made once.
+static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(hooks);
 
 const PHASES: [Phase; 4] = [Phase::RollbackArmed, Phase::CutOver, Phase::Completed, Phase::RolledBack];
 
@@ -130,6 +153,11 @@ impl State {
     /// On the target, in the observation window, and the operator has just asked for the way back.
     pub fn before_the_rollback(bounds: Bounds) -> Self {
         Self::after(Story::resting(Phase::CutOver), Phase::RolledBack, bounds)
+    }
+
+    /// The same, where the way back is dead and somebody has accepted what legacy lacks.
+    pub fn before_a_forced_rollback(bounds: Bounds) -> Self {
+        Self::after(Story::with_a_dead_way_back(), Phase::RolledBack, Bounds { forced: true, accepted: true, ..bounds })
     }
 
     fn after(story: Story, phase: Phase, bounds: Bounds) -> Self {
@@ -148,6 +176,12 @@ impl State {
         migration.spec.phase = self.wish.phase;
         migration.spec.paused = self.wish.paused;
         migration.spec.attempt = self.wish.attempt;
+        if self.bounds.forced {
+            migration.spec.rollback.forced = Some(word());
+        }
+        if self.bounds.hooked {
+            migration.spec.hooks = HOOKS.clone();
+        }
         migration
     }
 
@@ -232,7 +266,7 @@ impl State {
     }
 
     fn note(&mut self, fact: &Fact) {
-        if matches!(fact, Fact::Entered { rung: Rung::RollbackFence }) {
+        if matches!(fact, Fact::Entered { rung: Rung::RollbackFence | Rung::ForcedFence }) {
             self.bounds.rollbacks += 1;
         }
         let now = self.now();
@@ -247,7 +281,7 @@ impl State {
     fn time_passes(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut age = |label: &str, change: &dyn Fn(&mut State)| steps.push(self.step(Kind::World, label, change));
-        for rung in [Rung::Fence, Rung::RollbackFence] {
+        for rung in [Rung::Fence, Rung::RollbackFence, Rung::ForcedFence] {
             let fresh = self.facts.entered.get(&rung).is_some_and(|at| *at > self.now() - PAST_BUDGET);
             if fresh && self.facts.pause_began == self.facts.entered.get(&rung).copied() {
                 age("time: the budget is spent", &move |state| {
@@ -275,6 +309,15 @@ impl State {
                 }
             });
         }
+        let awaits = |record: &HookRecord| record.taken_at.is_none() && record.calls < MOST_CALLS;
+        let is_recent = |record: &HookRecord| record.called_at > self.now() - PAST_THE_PAUSE_BETWEEN_CALLS;
+        if self.facts.hooks.0.values().any(|record| awaits(record) && is_recent(record)) {
+            age("time: hooks may be called again", &|state| {
+                for record in state.facts.hooks.0.values_mut().filter(|record| awaits(record)) {
+                    record.called_at -= PAST_THE_PAUSE_BETWEEN_CALLS;
+                }
+            });
+        }
         steps
     }
 
@@ -295,6 +338,11 @@ impl State {
             .collect();
         let paused = !self.wish.paused;
         steps.push(edit(format!("operator: paused {paused}"), Wish { paused, ..self.wish }));
+        if self.bounds.forced {
+            let mut step = edit("operator: takes the word back".into(), self.wish);
+            step.state.bounds.forced = false;
+            steps.push(step);
+        }
         if self.wish.attempt < 2 {
             steps.push(edit("operator: attempt 2".into(), Wish { attempt: 2, ..self.wish }));
         }
@@ -305,13 +353,17 @@ impl State {
         let answers = |blind: &Blind| {
             let kind = match blind {
                 Blind::Legacy | Blind::Target => Kind::DatabaseAnswers,
-                Blind::Dms | Blind::Rds | Blind::Route53 | Blind::Elb => Kind::AwsAnswers,
+                Blind::Dms | Blind::Rds | Blind::Route53 | Blind::Elb | Blind::Network => Kind::AwsAnswers,
             };
             self.step(kind, format!("world: {blind:?} answers again"), |state| {
                 state.world.blind.remove(blind);
             })
         };
-        self.world.blind.iter().map(answers).collect()
+        let mut steps: Vec<Step> = self.world.blind.iter().map(answers).collect();
+        if self.world.hooks_answer != 204 {
+            steps.push(self.step(Kind::HooksAnswer, "world: hooks take calls again", |state| state.world.hooks_answer = 204));
+        }
+        steps
     }
 
     fn faults(&self) -> Vec<Step> {
@@ -331,6 +383,9 @@ impl State {
                 })
             })
             .collect();
+        if self.bounds.hooked && self.world.hooks_answer == 204 {
+            steps.push(fault("fault: hooks refuse every call".into(), &|state| state.world.hooks_answer = 503));
+        }
         for direction in [Direction::Forward, Direction::Reverse] {
             if self.world.runs(direction) {
                 steps.push(fault(format!("fault: the {direction} task fails"), &move |state| {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use bascule::clock::Clock;
 use bascule::controllers::fence::{FenceState, judge};
 use bascule::database::Database;
-use bascule::fault::{Problem, Retry};
+use bascule::fault::{Fault, Problem, Retry};
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::Side;
 use bascule::spec::{CredentialsFrom, Migration, Tls};
@@ -43,10 +43,43 @@ async fn nobody_listening_and_somebody_who_never_answers_are_no_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     elsewhere.spec.legacy.database.port = i32::from(listener.local_addr().expect("an address").port());
     let fault = database(&elsewhere).look().await.expect_err("it accepts and is silent");
-    assert!(matches!(fault.problem, Problem::Ambiguous { .. }) && fault.to_string().contains("firewall"), "{fault}");
+    assert_not_reached(&fault, "the firewall between");
+    let port = listener.local_addr().expect("an address").port();
     drop(listener);
     let fault = database(&elsewhere).look().await.expect_err("nobody listens");
-    assert!(matches!(fault.problem, Problem::Ambiguous { .. }) && fault.to_string().contains("127.0.0.1"), "{fault}");
+    assert_not_reached(&fault, "nobody listens there: start the server, or correct `host` and `port`");
+    assert!(fault.to_string().starts_with(&format!("connect to 127.0.0.1:{port} as bascule: ")), "{fault}");
+}
+
+/// Whoever was not reached cannot have applied anything, and the words say so.
+fn assert_not_reached(fault: &Fault, advice: &str) {
+    assert!(matches!(fault.problem, Problem::Unreachable { .. }), "{fault}");
+    assert_eq!(fault.problem.retry(), Retry::Soon, "a server that restarts is back soon");
+    let told = fault.to_string();
+    assert!(told.contains(advice) && !told.contains("may have been applied") && !told.contains("secret"), "{told}");
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_no_route_and_a_server_that_hangs_up_are_told_with_where_to_look() {
+    let house = House::build_and_grant().await;
+    let at = |host: &str, port: u16| {
+        let mut elsewhere = house.declared("bascule", "secret");
+        let declared = &mut elsewhere.spec.legacy.database;
+        (declared.host, declared.port) = (host.to_owned(), i32::from(port));
+        elsewhere
+    };
+    // No resolver is asked about a name with spaces in it.
+    let nowhere = database(&at("no such host", 3306)).look().await.expect_err("nobody has that name");
+    assert_not_reached(&nowhere, "no such host has no address");
+    // The network of everybody on this link leads to no single host.
+    let broadcast = database(&at("255.255.255.255", 3306)).look().await.expect_err("no route leads there");
+    assert_not_reached(&broadcast, "check the network between");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let hanging_up = std::thread::spawn(move || drop(listener.accept()));
+    let hung_up = database(&at("127.0.0.1", port)).look().await.expect_err("it hangs up");
+    hanging_up.join().expect("it was called");
+    assert_not_reached(&hung_up, "look at the server's log");
 }
 
 #[tokio::test]
@@ -89,11 +122,7 @@ async fn a_server_killed_in_mid_fence_comes_back_to_a_fence_that_can_be_closed_a
     app.query_drop("XA PREPARE 'p'").await.expect("it is prepared");
     let closing = controller.close_fence(FIRST, &accounts);
     let dying = async {
-        let mut root = house.root().await;
-        let locked =
-            "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'app' AND JSON_VALUE(Priv, '$.account_locked') IN ('1', 'true')";
-        while root.query_first::<u8, _>(locked).await.expect("an answer") != Some(2) {}
-        drop(root);
+        while house.locked_hosts().await.len() < 2 {}
         house.server.kill();
     };
     let (outcome, ()) = tokio::join!(closing, dying);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bascule::mysql::connect::{Address, Credentials, connect};
+use bascule::credentials::Credentials;
+use bascule::mysql::connect::{Address, connect};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use bascule::controllers::fence::{FenceState, judge};
-use bascule::database::{Database, Epoch};
+use bascule::controllers::fence::{FenceState, FenceTerms, Writes, judge, plan};
+use bascule::database::{AccountLock, Database, DatabaseView, Epoch};
+use bascule::names::Side;
+use bascule::sighting::Sighting;
 use mysql_async::prelude::Queryable;
 
 use super::busy::{Customers, Style};
@@ -82,6 +84,90 @@ async fn a_lock_alone_is_found_out() {
     assert!(matches!(proof, FenceState::Between(_)), "and the look does not call it closed: {proof:?}");
 }
 
+fn lock_of(view: &DatabaseView, account: &str) -> AccountLock {
+    view.accounts.iter().find(|look| look.account.as_str() == account).expect("it is declared").lock
+}
+
+async fn opens_only_what_it_closed(house: &House) {
+    house.sql(&["ALTER USER 'validation'@'%' ACCOUNT LOCK"]).await;
+    let (controller, accounts) = (house.controller(), house.accounts());
+    let before = controller.look().await.expect("a look");
+    assert_eq!((lock_of(&before, "app@%"), lock_of(&before, "validation@%")), (AccountLock::Open, AccountLock::BySomebodyElse));
+    for _ in 0..2 {
+        controller.close_fence(FIRST, &accounts).await.expect("closed, and closed again");
+        let view = controller.look().await.expect("a look");
+        assert!(matches!(judge(&view, &accounts), FenceState::Closed { .. }), "it is shut whoever has shut it: {view:?}");
+        assert_eq!(
+            (lock_of(&view, "app@%"), lock_of(&view, "validation@%")),
+            (AccountLock::ByFence, AccountLock::BySomebodyElse)
+        );
+    }
+    controller.open_fence(FIRST, &accounts).await.expect("opened");
+    let after = controller.look().await.expect("a look");
+    assert_eq!((lock_of(&after, "app@%"), lock_of(&after, "validation@%")), (AccountLock::Open, AccountLock::BySomebodyElse));
+    assert!(house.app().await.is_some() && house.locked_hosts().await.is_empty(), "both rows of the application are open");
+    let terms = FenceTerms {
+        side: Side::Legacy,
+        database: house.migration.database(Side::Legacy),
+        view: &Sighting::Present(controller.look().await.expect("a look")),
+    };
+    let steps = plan(Writes::Open, &terms);
+    assert!(steps.is_settled(), "the application is open, as it was: {steps:?}");
+    // Unlocked by whoever had locked it, it is the fence's to close and to open again.
+    house.sql(&["ALTER USER 'validation'@'%' ACCOUNT UNLOCK"]).await;
+    controller.close_fence(FIRST, &accounts).await.expect("closed");
+    controller.open_fence(FIRST, &accounts).await.expect("opened");
+    assert_eq!(judge(&controller.look().await.expect("a look"), &accounts), FenceState::Open);
+}
+
+#[tokio::test]
+async fn whom_somebody_else_had_locked_stays_locked_and_is_told_apart() {
+    opens_only_what_it_closed(&House::build_and_grant().await).await;
+    let Some(house) = House::build_on_mysql().await else { return };
+    opens_only_what_it_closed(&house).await;
+}
+
+/// Whatever statement a closing or an opening broke off at, what stands in the database then is one of these.
+#[tokio::test]
+async fn a_fence_that_broke_off_anywhere_opens_exactly_what_had_been_open() {
+    const LISTED: &str = "INSERT INTO bascule.fences VALUES ('payments', 'legacy', 'app', '%'), \
+                          ('payments', 'legacy', 'app', '127.0.0.1')";
+    const UNFINISHED: &str = "INSERT INTO bascule.unfinished_fences VALUES ('payments', 'legacy', 'app')";
+    const LOCKED: &str = "ALTER USER 'app'@'%', 'app'@'127.0.0.1' ACCOUNT LOCK";
+    const HALF_LOCKED: &str = "ALTER USER 'app'@'%' ACCOUNT LOCK";
+    let moments: [(&str, &[&str]); 5] = [
+        ("before the first lock", &[LISTED, UNFINISHED]),
+        ("between two locks", &[LISTED, UNFINISHED, HALF_LOCKED]),
+        ("before the waiting was over", &[LISTED, UNFINISHED, LOCKED]),
+        ("before the opening", &[LISTED, LOCKED]),
+        ("before what was opened was forgotten", &[LISTED]),
+    ];
+    let house = House::build_and_grant().await;
+    let (controller, accounts) = (house.controller(), house.accounts());
+    controller.beat(FIRST).await.expect("the schema is there");
+    house.sql(&["CREATE USER 'app'@'10.0.0.9' ACCOUNT LOCK"]).await;
+    for (moment, statements) in moments {
+        for closes_first in [true, false] {
+            house.sql(statements).await;
+            if closes_first {
+                controller.close_fence(FIRST, &accounts).await.expect("closed by the next controller");
+                let proof = judge(&controller.look().await.expect("a look"), &accounts);
+                assert!(matches!(proof, FenceState::Closed { .. }), "broken off {moment}: {proof:?}");
+            }
+            controller.open_fence(FIRST, &accounts).await.expect("opened");
+            assert_eq!(judge(&controller.look().await.expect("a look"), &accounts), FenceState::Open, "broken off {moment}");
+            assert_eq!(house.locked_hosts().await, ["10.0.0.9"], "broken off {moment}");
+            let left: Option<u64> = house
+                .root()
+                .await
+                .query_first("SELECT (SELECT COUNT(*) FROM bascule.fences) + (SELECT COUNT(*) FROM bascule.unfinished_fences)")
+                .await
+                .expect("a count");
+            assert_eq!(left, Some(0), "broken off {moment}: a later lock of somebody else is not the fence's");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_fence_takes_every_host_row_and_opens_only_what_it_closed() {
     let house = House::build_and_grant().await;
@@ -99,6 +185,7 @@ async fn a_fence_takes_every_host_row_and_opens_only_what_it_closed() {
         assert!(house.app().await.is_some(), "the row of 127.0.0.1 is open again");
     }
     assert_eq!(house.locked_hosts().await, ["10.0.0.9"], "what somebody else had locked stays locked");
+    assert_eq!(house.look().await.accounts[0].foreign_locks, ["app@10.0.0.9".into()], "and is told");
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! What is known before anything is fenced: every planted way round the fence is named, and nobody else is.
 
+use bascule::clock::Clock;
+use bascule::database::receipt::KnockAnswer;
 use bascule::database::{Bypass, Database, Inspection, Lender};
-use bascule::names::Account;
-use bascule::spec::TrustedAccount;
+use bascule::mysql::database::MySqlDatabase;
+use bascule::names::{Account, Side};
+use bascule::spec::{CanaryEndpoint, TrustedAccount};
 use mysql_async::prelude::Queryable;
 
 use super::house::{FIRST, House};
@@ -184,4 +187,65 @@ async fn a_lost_privilege_is_named_and_an_account_that_may_not_see_everybody_nev
     assert_eq!(inspected(&house).await.bypasses.len(), 1);
     assert_eq!(house.look().await.position, position, "an inspection writes nothing");
     house.controller().beat(FIRST).await.expect("the controller goes on");
+}
+
+async fn canaries_are_tried_beforehand(house: &House) {
+    let answers = async |database: &MySqlDatabase| -> Vec<KnockAnswer> {
+        let inspection = database.inspect().await.expect("an inspection");
+        inspection.canaries.into_iter().map(|knock| knock.answer).collect()
+    };
+    let controller = house.controller();
+    let position = house.look().await.position;
+    assert_eq!(answers(&controller).await, [KnockAnswer::LetIn, KnockAnswer::LetIn]);
+    assert_eq!(house.look().await.position, position, "a login is all, and nothing is written");
+    controller.close_fence(FIRST, &house.accounts()).await.expect("the fence can be closed");
+    let refused = answers(&controller).await;
+    assert!(refused.iter().all(|answer| matches!(answer, KnockAnswer::Refused { .. })), "by the lock alone: {refused:?}");
+    // A wrong password is found out behind a lock as well, and in front of one.
+    let declared = house.declared("bascule", "secret");
+    let wrong = || house.credentials("app", "hunter2");
+    for _ in 0..2 {
+        _ = wrong();
+        let database = MySqlDatabase::new(&declared, Side::Legacy, &Clock::system());
+        let told = answers(&database).await;
+        let KnockAnswer::Inconclusive { why } = &told[0] else { panic!("its password is wrong: {told:?}") };
+        assert!(why.contains("1045") && why.contains("credentialsFrom") && !why.contains("hunter2"), "{why}");
+        assert!(!matches!(told[1], KnockAnswer::Inconclusive { .. }), "the other one is right: {told:?}");
+        controller.open_fence(FIRST, &house.accounts()).await.expect("it opens");
+    }
+}
+
+#[tokio::test]
+async fn a_canary_s_login_is_tried_before_anything_is_fenced_and_a_wrong_password_is_found_with_and_without_a_lock() {
+    canaries_are_tried_beforehand(&House::build_and_grant().await).await;
+    let Some(house) = House::build_on_mysql().await else { return };
+    canaries_are_tried_beforehand(&house).await;
+}
+
+#[tokio::test]
+async fn a_password_that_was_refused_is_not_tried_again_until_another_is_found() {
+    let house = House::build_and_grant().await;
+    house.sql(&["SET GLOBAL max_password_errors = 2"]).await;
+    let declared = house.declared("bascule", "secret");
+    let database = MySqlDatabase::new(&declared, Side::Legacy, &Clock::system());
+    let first = async || database.inspect().await.expect("an inspection").canaries[0].answer.clone();
+    house.credentials("app", "wrong");
+    for _ in 0..5 {
+        assert!(matches!(first().await, KnockAnswer::Inconclusive { .. }));
+    }
+    assert!(house.app().await.is_some(), "the application would be shut out by a second wrong password");
+    house.credentials("app", "app");
+    assert_eq!(first().await, KnockAnswer::LetIn, "another password is tried at once");
+}
+
+#[tokio::test]
+async fn an_endpoint_of_a_canary_that_nobody_answers_is_told_by_name_beforehand() {
+    let house = House::build_and_grant().await;
+    let mut declared = house.declared("bascule", "secret");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    declared.spec.legacy.database.canaries[0].endpoints =
+        vec![CanaryEndpoint { host: "127.0.0.1".to_owned(), port: i32::from(port) }];
+    let inspection = MySqlDatabase::new(&declared, Side::Legacy, &Clock::system()).inspect().await.expect("an inspection");
+    let told = inspection.canaries[0].to_string();
+    assert!(told.contains(&format!("app@% was not answered at 127.0.0.1:{port}")) && told.contains("nobody listens"), "{told}");
 }

@@ -1,14 +1,17 @@
 //! One real server with the application's schema and accounts, and the controller's database over it.
 
 use bascule::clock::Clock;
+use bascule::controllers::fence::{FenceState, Proof, judge, shortfall};
+use bascule::credentials::Credentials;
 use bascule::database::{Database, DatabaseView, Epoch};
 use bascule::lab::server::{Product, Server};
-use bascule::mysql::connect::{Credentials, connect};
+use bascule::mysql::connect::connect;
 use bascule::mysql::database::MySqlDatabase;
 use bascule::names::{Account, Side};
 use bascule::spec::{Canary, CredentialsFrom, Migration, Tls};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use tempfile::TempDir;
 
 use super::spec::migration;
 
@@ -24,7 +27,7 @@ pub struct House {
     pub server: Server,
     /// As an operator would declare it.
     pub migration: Migration,
-    directory: tempfile::TempDir,
+    directory: TempDir,
 }
 
 impl House {
@@ -45,8 +48,19 @@ impl House {
     }
 
     async fn build_on(product: Product) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let server = Server::start_product(product, directory.path(), &OPTIONS).expect("a server");
+        Self::build_in(tempfile::tempdir().expect("a directory"), product, &[]).await
+    }
+
+    /// A MariaDB server with further options, in a directory where what they name is already.
+    pub async fn build_with(directory: TempDir, options: &[&str]) -> Self {
+        let house = Self::build_in(directory, Product::MariaDb, options).await;
+        house.grant_what_is_missing().await;
+        house
+    }
+
+    async fn build_in(directory: TempDir, product: Product, options: &[&str]) -> Self {
+        let options = [&OPTIONS[..], options].concat();
+        let server = Server::start_product(product, directory.path(), &options).expect("a server");
         let house = Self { migration: migration(), server, directory };
         house
             .sql(&[
@@ -119,6 +133,35 @@ impl House {
             Product::MySql(_) => "SELECT Host FROM mysql.user WHERE User = 'app' AND account_locked = 'Y'",
         };
         self.root().await.query(statement).await.expect("an answer")
+    }
+
+    /// Whether a look proves that nobody can write, and that nobody does.
+    pub fn is_proven(&self, view: &DatabaseView) -> bool {
+        let accounts = self.accounts();
+        matches!(judge(view, &accounts), FenceState::Closed { .. }) && shortfall(view, &accounts, Proof::AtRest).is_none()
+    }
+
+    /// Connections by number, user and what they wait for. The table of the same name is on its way out of MySQL.
+    pub async fn connections(&self) -> Vec<(u64, String, String)> {
+        let rows: Vec<Row> = self.root().await.query("SHOW PROCESSLIST").await.expect("an answer");
+        let text = |row: &Row, column: &str| row.get::<Option<String>, _>(column).flatten().unwrap_or_default();
+        rows.iter().map(|row| (row.get("Id").expect("a number"), text(row, "User"), text(row, "State"))).collect()
+    }
+
+    /// Transactions that were rolled back for the sake of others, since the server began.
+    pub async fn deadlocks(&self) -> u64 {
+        let counter = "SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'";
+        self.root().await.query_first(counter).await.expect("an answer").expect("it is counted")
+    }
+
+    /// Options with which the server refuses the controller's writes as well: on MySQL, whoever may end others' connections
+    /// writes to a server that is merely `read_only`.
+    pub fn reading_only(&self) -> Vec<&'static str> {
+        let read_only = match self.server.product() {
+            Product::MariaDb => "--read-only",
+            Product::MySql(_) => "--super-read-only",
+        };
+        OPTIONS.into_iter().chain([read_only]).collect()
     }
 
     /// Everybody whom a fence shuts out.

@@ -1,9 +1,9 @@
 //! Numbers of rows: what was given on one side is never given on the other, in both directions, with customers at work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bascule::controllers::fence::{FenceState, judge};
-use bascule::database::{Counter, Database, Epoch, IdFloor, IdSpace};
+use bascule::database::{Counter, Database, Epoch, IdFloor, IdSpace, Stride};
 use bascule::fault::Problem;
 use bascule::migration::ids::{floors, obstacles};
 use bascule::names::TableName;
@@ -127,4 +127,38 @@ async fn every_numbered_table_is_read_with_its_end_and_one_that_is_full_is_told(
     assert_eq!((ends[1].maximum, ends[1].highest), (255, 255));
     let told = obstacles(&space, &space);
     assert!(told.len() == 1 && told[0].starts_with("payments.tiny has given the last number"), "{told:?}");
+}
+
+async fn a_floor_is_the_number_that_is_given(house: &House) {
+    let legacy_has_given = |next| {
+        let counter = Counter { next, highest: 0, maximum: u64::MAX };
+        IdSpace { stride: Stride::default(), counters: BTreeMap::from([(payments(), counter)]) }
+    };
+    for (increment, offset, given, first) in [(1, 1, 102, 102), (2, 2, 203, 204), (10, 7, 301, 307)] {
+        // Sessions of the application begin with what the server has then.
+        house
+            .sql(&[
+                &format!("SET GLOBAL auto_increment_increment = {increment}"),
+                &format!("SET GLOBAL auto_increment_offset = {offset}"),
+            ])
+            .await;
+        let here = space(house).await;
+        assert_eq!(here.stride, Stride { increment, offset });
+        let raise = floors(&here, &legacy_has_given(given));
+        assert_eq!(raise, [IdFloor { table: payments(), next: first }]);
+        house.controller().raise_ids(FIRST, &raise).await.expect("the counter is raised");
+        assert_eq!(floors(&space(house).await, &legacy_has_given(given)), [], "once is enough");
+        let mut app = house.app().await.expect("the application gets in");
+        for number in [first, first + increment] {
+            app.query_drop("INSERT INTO payments.payments (reference) VALUES ('x')").await.expect("a payment");
+            assert_eq!(app.last_insert_id(), Some(number), "every {increment} from {offset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_raised_counter_gives_its_floor_first_however_far_apart_the_server_s_numbers_are() {
+    a_floor_is_the_number_that_is_given(&House::build_and_grant().await).await;
+    let Some(house) = House::build_on_mysql().await else { return };
+    a_floor_is_the_number_that_is_given(&house).await;
 }

@@ -2,7 +2,10 @@
 
 mod bad_days;
 mod busy;
+mod certificates;
+mod deaths;
 mod fence;
+mod full;
 mod guard;
 mod house;
 mod id_space;
@@ -11,4 +14,7 @@ mod privileges;
 mod receipt;
 #[path = "../common/spec.rs"]
 mod spec;
+mod statuses;
+mod tls;
+mod way;
 mod worse_days;

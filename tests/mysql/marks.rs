@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bascule::controllers::fence::{FenceState, judge};
-use bascule::database::{Database, Epoch};
+use bascule::database::{Database, Epoch, LogForm};
 use bascule::fault::Problem;
 use bascule::names::{MarkerId, Side, TableName};
 
@@ -74,5 +74,19 @@ async fn the_binary_log_is_read_as_it_is_in_effect() {
     let view = house.look().await;
     assert_eq!(view.binlog.retention_hours, Some(72));
     assert!(view.binlog.enabled && view.binlog.format == "ROW" && view.binlog.row_image == "FULL");
+    assert_eq!((view.binlog.checksum.as_str(), view.binlog.form), ("CRC32", LogForm::Plain), "as a server has it by itself");
+    house.sql(&["SET GLOBAL log_bin_compress = 1", "SET GLOBAL binlog_checksum = NONE"]).await;
+    let changed = house.look().await.binlog;
+    assert_eq!((changed.checksum.as_str(), changed.form), ("NONE", LogForm::Compressed));
     assert!(view.binlog.oldest <= view.position && view.binlog.oldest.is_some());
+}
+
+#[tokio::test]
+async fn on_the_mysql_server_that_is_given_the_binary_log_is_read_as_it_is_in_effect_too() {
+    let Some(house) = House::build_on_mysql().await else { return };
+    let binlog = house.look().await.binlog;
+    assert_eq!((binlog.checksum.as_str(), binlog.form), ("CRC32", LogForm::Plain));
+    house.sql(&["SET GLOBAL binlog_transaction_compression = ON", "SET GLOBAL binlog_checksum = NONE"]).await;
+    let changed = house.look().await.binlog;
+    assert_eq!((changed.checksum.as_str(), changed.form), ("NONE", LogForm::Compressed));
 }

@@ -9,13 +9,15 @@ use bascule::names::Side;
 use bascule::parity::background::Background;
 use bascule::parity::comparer::Comparer;
 use bascule::parity::report::{Report, Verdict};
+use bascule::parity::server::Limits;
 use bascule::spec::{CredentialsFrom, Migration, Period};
 
+use crate::bad_days::mute_at;
 use crate::fixture::{PAYMENTS, Two, payments, table};
 use crate::in_flight::replicating;
 
 /// The migration between both servers, as a controller has it.
-fn migration(two: &Two) -> Migration {
+pub fn migration(two: &Two) -> Migration {
     let credentials = two.directory.path().join("credentials");
     std::fs::write(&credentials, "user=root\npassword=\n").expect("credentials can be written");
     let mut migration = two.migration.clone();
@@ -30,7 +32,10 @@ fn migration(two: &Two) -> Migration {
 
 async fn compared(comparer: &Background, migration: &Migration) -> Report {
     comparer.begin(migration, Epoch(1)).await.expect("it begins");
-    comparer.ending().await;
+    // One that fails at once has ended before anybody could wait for its end.
+    while comparer.comparison().under_way.is_some() {
+        _ = tokio::time::timeout(Duration::from_millis(50), comparer.ending()).await;
+    }
     let comparison = comparer.comparison();
     assert_eq!(comparison.under_way, None);
     comparison.ended.expect("it has ended")
@@ -114,4 +119,18 @@ async fn servers_that_cannot_be_compared_leave_a_reason_and_no_verdict() {
     migration.spec.legacy.database.credentials_from = CredentialsFrom::File("not-there".into());
     let report = compared(&comparer, &migration).await;
     assert!(report.complaints()[0].starts_with("legacy: "), "{:?}", report.complaints());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_silent_ends_a_controllers_comparison_with_a_reason() {
+    let two = Two::start().await;
+    two.both("CREATE TABLE payments.t (id INT PRIMARY KEY)").await;
+    let mut migration = migration(&two);
+    migration.spec.target.database.port = i32::from(mute_at("BIT_XOR", two.servers[1].address.port).await);
+    let soon = Duration::from_secs(5);
+    let comparer = Background::new(&Clock::system(), None).limited_to(Limits { chunk: soon, whole_table: soon });
+    let report = compared(&comparer, &migration).await;
+    assert_eq!(report.verdict, Verdict::Unknown, "{report}");
+    assert!(report.complaints()[0].contains("fold rows of payments.t on target"), "{:?}", report.complaints());
+    assert!(report.complaints()[0].contains("was silent for 5 s"), "{:?}", report.complaints());
 }

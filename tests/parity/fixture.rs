@@ -1,7 +1,5 @@
 //! Two real servers and a migration between them.
 
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use bascule::clock::Clock;
@@ -12,10 +10,12 @@ use bascule::parity::passage::{Passage, Waited};
 use bascule::parity::progress::StateFile;
 use bascule::parity::report::{Report, TableReport};
 use bascule::parity::run::{Request, run};
-use bascule::parity::server::Server;
+use bascule::parity::server::{Limits, Server};
 use bascule::spec::Migration;
 use bascule::spec::load::load;
 use mysql_async::prelude::Queryable;
+
+use super::installed::copy_installed;
 
 pub const TWO_SERVERS: &str = include_str!("../fixtures/two_servers.yaml");
 
@@ -41,36 +41,6 @@ pub fn payments(rows: u64) -> String {
     )
 }
 
-/// A server that was installed once for all tests, in cargo's own directory for them: an installation takes longer than most
-/// tests.
-fn template() -> &'static Path {
-    static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed-server");
-        if !path.exists() {
-            let making = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-            drop(Installed::start(making.path(), &[]).expect("a server"));
-            // Another test program may have been quicker; theirs is as good.
-            _ = std::fs::rename(making.path(), &path);
-        }
-        path
-    });
-    &TEMPLATE
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let (kind, copied) = (entry.file_type()?, to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy(&entry.path(), &copied)?;
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), copied)?;
-        }
-    }
-    Ok(())
-}
-
 /// Two servers, legacy first. They are killed when this is dropped.
 pub struct Two {
     pub installed: [Installed; 2],
@@ -90,7 +60,7 @@ impl Two {
         let directory = tempfile::tempdir().expect("a directory");
         let start = |name: &str, options: &[&str]| {
             let own = directory.path().join(name);
-            copy(template(), &own).expect("an installed server");
+            copy_installed(&own);
             Installed::start(&own, options).expect("a server")
         };
         let installed = [start("legacy", options[0]), start("target", options[1])];
@@ -99,6 +69,7 @@ impl Two {
             address: installed.address(),
             credentials: Installed::root(),
             ca_file: None,
+            limits: Limits::default(),
         };
         let servers = [server(Side::Legacy, &installed[0]), server(Side::Target, &installed[1])];
         let migration = load("two_servers.yaml", TWO_SERVERS.as_bytes()).expect("the spec is good").migration.into_inner();

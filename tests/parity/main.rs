@@ -5,5 +5,8 @@ mod bad_days;
 mod command;
 mod fixture;
 mod in_flight;
+#[path = "../common/installed.rs"]
+mod installed;
 mod planted;
+mod rescue;
 mod shapes;

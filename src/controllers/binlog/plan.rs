@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{BinlogAction, BinlogSighting, BinlogTerms, BinlogWish, Cluster, Member};
 use crate::controllers::{Block, Steps, Wait};
-use crate::database::BinlogView;
+use crate::database::{BinlogView, LogForm};
 use crate::sighting::Sighting;
 
 /// What DMS needs of a MySQL source, and Aurora lets a cluster parameter group say. `binlog_row_image` is not among them:
@@ -44,7 +44,9 @@ pub fn standing(seen: &BinlogSighting, terms: &BinlogTerms) -> Result<String, St
         .ok_or_else(|| Steps::wait(Wait::new("BinlogUnknown", "SQL told nothing about the target's binary log")))?;
     sql_agrees(binlog)?;
     let hours = retention_is_long_enough(binlog, terms)?;
-    Ok(format!("{writer} writes row events with full images and no checksum (API and SQL agree), kept for {hours} hours"))
+    Ok(format!(
+        "{writer} writes row events with full images, no checksum and no compression (API and SQL agree), kept for {hours} hours"
+    ))
 }
 
 fn known<'a, T>(reason: &'static str, sighting: &'a Sighting<T>) -> Result<Option<&'a T>, Steps<BinlogAction>> {
@@ -144,6 +146,12 @@ fn sql_agrees(binlog: &BinlogView) -> Result<(), Steps<BinlogAction>> {
     if binlog.enabled && !is(&binlog.row_image, "FULL") {
         let message = format!("@@binlog_row_image is {} at the writer; DMS needs FULL, and Aurora decides it", binlog.row_image);
         return Err(Steps::block(Block::new("RowImageNotFull", message)));
+    }
+    // A parameter of the instance's own group, or a hand, may say otherwise than the cluster's group.
+    if binlog.enabled && binlog.form == LogForm::Compressed {
+        let message =
+            "SQL shows @@binlog_transaction_compression on at the writer, and DMS cannot read that; switch it off".to_owned();
+        return Err(Steps::block(Block::new("BinlogCompressed", message)));
     }
     if binlog.enabled && is(&binlog.format, "ROW") && is(&binlog.checksum, "NONE") {
         return Ok(());

@@ -52,6 +52,7 @@ fn binlog() -> BinlogView {
         format: text("ROW"),
         row_image: text("FULL"),
         checksum: text("NONE"),
+        form: LogForm::Plain,
         retention_hours: Some(72),
         oldest: None,
     }
@@ -145,6 +146,9 @@ fn the_row_image_is_verified_and_never_set() {
 fn compressed_transactions_are_refused() {
     let compressed = [WISHED[0], WISHED[1], ("binlog_transaction_compression", "ON")];
     blocks(&BinlogSighting { parameters: parameters(&compressed), ..good() }, "BinlogCompressed");
+    blocks(&with_sql(|view| view.form = LogForm::Compressed), "BinlogCompressed");
+    let off = with_sql(|view| (view.enabled, view.form) = (false, LogForm::Compressed));
+    waits(&off, INSIDE, "BinlogNotInEffect");
 }
 
 #[test]

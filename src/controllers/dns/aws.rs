@@ -6,7 +6,7 @@ use aws_sdk_route53::types::{
 use aws_smithy_types::error::operation::BuildError;
 use futures_util::future::join3;
 
-use super::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordAnswer, RecordSet};
+use super::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, RecordAnswer, RecordSet, Routing};
 use crate::aws::classify::{fault, unbuilt};
 use crate::aws::listings::normal_name;
 use crate::aws::{Aws, Freshness, Service};
@@ -16,8 +16,9 @@ use crate::names::{ChangeId, DomainName, HostedZoneId};
 use crate::sighting::Sighting;
 use crate::spec::Migration;
 
-/// The types that say where a name's customers go. A TXT or MX beside them does not.
-const ROUTING_TYPES: [&str; 3] = ["A", "AAAA", "CNAME"];
+/// The types that say where a name's customers go. A browser follows HTTPS (RFC 9460) before A. A TXT or MX beside them leads
+/// nobody.
+const ROUTING_TYPES: [&str; 5] = ["A", "AAAA", "CNAME", "HTTPS", "SVCB"];
 
 /// Looks at both names, and at the change that the journal awaits. Failed reads are `Unknown`.
 pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness, awaited: Option<&ChangeId>) -> DnsSighting {
@@ -136,8 +137,17 @@ fn read_record(record: &ResourceRecordSet) -> RecordSet {
         name: normal_name(record.name()),
         record_type: record.r#type().as_str().to_owned(),
         answer,
-        set_identifier: record.set_identifier().map(str::to_owned),
+        routing: record.set_identifier().map(|set| Routing { set_identifier: set.to_owned(), policy: policy(record) }),
     }
+}
+
+/// By which rule Route 53 picks this set among its siblings.
+fn policy(record: &ResourceRecordSet) -> String {
+    let weight = record.weight().map(|weight| format!("weight {weight}"));
+    let failover = record.failover().map(|role| format!("failover {}", role.as_str()));
+    let latency = record.region().map(|region| format!("latency {}", region.as_str()));
+    let many = record.multi_value_answer().filter(|many| *many).map(|_| "multivalue".to_owned());
+    weight.or(failover).or(latency).or(many).unwrap_or_else(|| "a share by place".to_owned())
 }
 
 fn change_id(id: &str) -> ChangeId {

@@ -120,6 +120,36 @@ async fn a_name_whose_records_span_two_pages_is_read_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn siblings_and_types_that_no_switch_moves_are_seen_and_named() {
+    let (aws, _) = answering(|_| {
+        let sibling = |set: &str, policy: &str, address: &str| {
+            let policy = format!("<Type>A</Type><SetIdentifier>{set}</SetIdentifier>{policy}");
+            values("pay.example.com.", "A", 60, &[address]).replace("<Type>A</Type>", &policy)
+        };
+        let sets = sibling("blue", "<Weight>0</Weight>", "203.0.113.10")
+            + &sibling("green", "<Failover>SECONDARY</Failover>", "203.0.113.11")
+            + &sibling("red", "<Region>eu-west-1</Region>", "203.0.113.12")
+            + &sibling("many", "<MultiValueAnswer>true</MultiValueAnswer>", "203.0.113.13")
+            + &sibling("near", "<GeoLocation><CountryCode>CH</CountryCode></GeoLocation>", "203.0.113.14")
+            + &values("pay.example.com.", "HTTPS", 60, &["1 . ipv4hint=203.0.113.10"])
+            + &values("pay.example.com.", "SVCB", 60, &["1 old.example.net."])
+            + &values("pay.example.com.", "TXT", 60, &["&quot;hello&quot;"]);
+        (200, list(&sets, None))
+    });
+    let seen = observe(&aws, &migration(), Freshness::Now, None).await;
+    let Sighting::Present(Pointing::Foreign(told)) = pointing(&seen.public, &migration().spec.dns) else {
+        panic!("it is taken for a side: {seen:?}")
+    };
+    let named = ["weight 0 as `blue`", "failover SECONDARY as `green`", "latency eu-west-1 as `red`", "multivalue as `many`"];
+    for word in
+        named.into_iter().chain(["a share by place as `near`", "HTTPS 1 . ipv4hint=203.0.113.10", "SVCB 1 old.example.net"])
+    {
+        assert!(told.contains(word), "{word} is not named: {told}");
+    }
+    assert!(!told.contains("TXT"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_was_cut_short_is_unknown_and_not_a_shorter_list() {
     for length in 1..list(&alias("pay.example.com."), None).len() {
         let (aws, _) = answering(move |_| (200, list(&alias("pay.example.com."), None)[..length].to_owned()));

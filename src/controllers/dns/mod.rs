@@ -1,6 +1,7 @@
 //! Route 53 records: the public name, switched by compare-and-swap, and the shadow name.
 
 pub mod aws;
+mod foreign;
 mod plan;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use crate::names::{ChangeId, DomainName, HostedZoneId, Side};
 use crate::sighting::Sighting;
 use crate::spec::{Destination, Dns};
 
-pub use plan::{plan, pointing};
+pub use plan::{plan, pointing, shadow_is_in_place};
 
 /// One resource record set, as Route 53 keeps it, normalised: lower-case, no trailing dots, values sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +27,17 @@ pub struct RecordSet {
     pub answer: RecordAnswer,
     /// Set for weighted, failover, latency and other routing policies, which this program never writes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub set_identifier: Option<String>,
+    pub routing: Option<Routing>,
+}
+
+/// A record set's place among others of the same name and type, which take a share of the customers each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Routing {
+    /// `SetIdentifier`
+    pub set_identifier: String,
+    /// Which share, in words: `weight 10`, `failover SECONDARY`.
+    pub policy: String,
 }
 
 /// What a record set answers: values with a TTL, or an alias, which has none of its own.
@@ -70,7 +81,7 @@ impl RecordSet {
                 },
             ),
         };
-        Self { name: name.clone(), record_type: record_type.to_owned(), answer, set_identifier: None }
+        Self { name: name.clone(), record_type: record_type.to_owned(), answer, routing: None }
     }
 
     /// The TTL that resolvers see; an alias to a load balancer is answered with 60 seconds (Route 53 Developer Guide,
@@ -86,9 +97,9 @@ impl RecordSet {
 /// Everything this room looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsSighting {
-    /// All A, AAAA and CNAME record sets under the public name; an empty list is `Absent`.
+    /// All record sets under the public name that lead customers somewhere; an empty list is `Absent`.
     pub public: Sighting<Vec<RecordSet>>,
-    /// All A, AAAA and CNAME record sets under the shadow name; an empty list is `Absent`.
+    /// The same under the shadow name.
     pub shadow: Sighting<Vec<RecordSet>>,
     /// The state of the change that the journal awaits; `Absent` when it awaits none.
     pub change: Sighting<ChangeStatus>,

@@ -1,5 +1,6 @@
 //! Where the public name stands, and the next step towards where it should.
 
+use super::foreign::described;
 use super::{ChangeStatus, DnsAction, DnsPurpose, DnsSighting, DnsTerms, DnsWish, Pointing, RecordAnswer, RecordSet};
 use crate::controllers::{Block, Steps, Wait};
 use crate::names::{DomainName, Side};
@@ -9,13 +10,14 @@ use crate::spec::Destination;
 /// Which side the public name points at, whatever its TTL. Anything beside that one record set makes it foreign: an AAAA, a
 /// second type or a weighted sibling would send some customers elsewhere.
 pub fn pointing(records: &Sighting<Vec<RecordSet>>, dns: &DnsTerms) -> Sighting<Pointing> {
+    let name = &dns.public.name;
     records.as_ref().map(|records| {
-        let [record] = records.as_slice() else { return Pointing::Foreign(describe(records)) };
+        let [record] = records.as_slice() else { return Pointing::Foreign(described(records, name, dns)) };
         let ttl_seconds = record.ttl_seconds();
         [Side::Legacy, Side::Target]
             .into_iter()
-            .find(|side| answers(record, &dns.public.name, dns.public.destination(*side)))
-            .map_or_else(|| Pointing::Foreign(describe(records)), |side| Pointing::At { side, ttl_seconds })
+            .find(|side| goes_to(record, name, dns.public.destination(*side)))
+            .map_or_else(|| Pointing::Foreign(described(records, name, dns)), |side| Pointing::At { side, ttl_seconds })
     })
 }
 
@@ -98,20 +100,24 @@ fn flip(
     change(purpose, records, wished_record(name, dns.public.destination(wished), dns))
 }
 
+/// Whether the shadow name answers what the public name will answer, and nothing beside it. How long caches may hold that
+/// does not matter there.
+pub fn shadow_is_in_place(records: &[RecordSet], dns: &DnsTerms) -> bool {
+    matches!(records, [record] if goes_to(record, &dns.shadow.name, &dns.public.target))
+}
+
 /// The shadow name points where the public name will point.
 fn shadow(records: &Sighting<Vec<RecordSet>>, dns: &DnsTerms) -> Steps<DnsAction> {
     let (name, target) = (&dns.shadow.name, &dns.public.target);
     match records {
         Sighting::Unknown { why } => Steps::wait(Wait::new("ShadowRecordUnknown", why)),
         Sighting::Absent => change(DnsPurpose::Shadow, &[], wished_record(name, target, dns)),
-        Sighting::Present(records) => match records.as_slice() {
-            [record] if answers(record, name, target) => Steps::settled(),
-            _ => {
-                let found = describe(records);
-                let message = format!("{name} is {found}; remove it or choose another shadow name, it is not overwritten");
-                Steps::block(Block::new("ForeignShadowRecord", message))
-            }
-        },
+        Sighting::Present(records) if shadow_is_in_place(records, dns) => Steps::settled(),
+        Sighting::Present(records) => {
+            let found = described(records, name, dns);
+            let message = format!("{name} is {found}; remove it or choose another shadow name, it is not overwritten");
+            Steps::block(Block::new("ForeignShadowRecord", message))
+        }
     }
 }
 
@@ -129,25 +135,14 @@ fn low_ttl_seconds(dns: &DnsTerms) -> u64 {
 }
 
 /// Whether `record` answers `destination` under `name`, whatever its TTL.
-fn answers(record: &RecordSet, name: &DomainName, destination: &Destination) -> bool {
+pub(super) fn goes_to(record: &RecordSet, name: &DomainName, destination: &Destination) -> bool {
     *record == RecordSet::pointing(name, destination, record.ttl_seconds())
-}
-
-fn describe(records: &[RecordSet]) -> String {
-    let one = |record: &RecordSet| {
-        let answer = match &record.answer {
-            RecordAnswer::Values { ttl_seconds, values } => format!("{} (TTL {ttl_seconds} s)", values.join(" ")),
-            RecordAnswer::Alias { dns_name, .. } => format!("alias {dns_name}"),
-        };
-        let sibling = record.set_identifier.as_ref().map_or_else(String::new, |set| format!(" [{set}]"));
-        format!("{} {answer}{sibling}", record.record_type)
-    };
-    records.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controllers::dns::Routing;
     use crate::controllers::fixture::migration;
     use crate::names::ChangeId;
     use crate::spec::CnameRecord;
@@ -247,10 +242,13 @@ mod tests {
         let mut aaaa = at(Side::Legacy, 60);
         aaaa.record_type = "AAAA".to_owned();
         let mut weighted = at(Side::Legacy, 60);
-        weighted.set_identifier = Some("blue".to_owned());
+        weighted.routing = Some(Routing { set_identifier: "blue".to_owned(), policy: "weight 10".to_owned() });
+        let https = RecordSet { record_type: "HTTPS".to_owned(), ..at(Side::Legacy, 60) };
+        let back_to_legacy = vec![at(Side::Target, 60), weighted.clone()];
         let elsewhere = Destination::Cname(CnameRecord { host: "elsewhere.example.net".into() });
         let elsewhere = RecordSet::pointing(&dns().public.name, &elsewhere, 60);
-        for records in [vec![at(Side::Legacy, 60), aaaa], vec![weighted], vec![elsewhere], Vec::new()] {
+        let beside = |other| vec![at(Side::Legacy, 60), other];
+        for records in [beside(aaaa), beside(https), vec![weighted], back_to_legacy, vec![elsewhere], Vec::new()] {
             for wish in [DnsWish::Legacy, DnsWish::Target] {
                 held(&planned(wish, records.clone(), Some(DnsPurpose::FlipToTarget)), "ForeignRecord");
             }

@@ -12,7 +12,7 @@ use crate::names::{Account, Side};
 use crate::sighting::Sighting;
 use crate::spec::DatabaseSpec;
 
-pub use plan::{judge, plan, shortfall};
+pub use plan::{judge, locked_by_others, plan, shortfall};
 
 /// Who may write at one side, at one rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

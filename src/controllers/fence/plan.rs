@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{FenceAction, FenceState, FenceTerms, Proof, Writes};
 use crate::controllers::{Block, Steps, Wait};
 use crate::database::receipt::{Knock, KnockAnswer};
-use crate::database::{AccountView, DatabaseView};
+use crate::database::{AccountLock, AccountView, DatabaseView};
 use crate::names::Account;
 use crate::sighting::Sighting;
 
@@ -21,7 +21,7 @@ pub fn judge(view: &DatabaseView, accounts: &[Account]) -> FenceState {
             Some(knock) => FenceState::Between(format!("{knock}, though its account is locked")),
             None => FenceState::Closed { position: view.position.clone() },
         }
-    } else if all(|look| !look.locked) {
+    } else if all(|look| !look.lock.is_shut()) {
         FenceState::Open
     } else {
         FenceState::Between(describe(&looks, view.open_transactions))
@@ -78,10 +78,30 @@ fn unseen(terms: &FenceTerms, why: &str) -> Steps<FenceAction> {
     Steps::wait(Wait::new("DatabaseUnknown", format!("the {} database could not be looked at: {why}", terms.side)))
 }
 
-/// Unlocks those of `accounts` that are locked.
+/// Unlocks those of `accounts` that the fence has locked. Whom somebody else had locked is only told.
 fn open(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps<FenceAction> {
-    let locked = present(view, accounts, |look| look.locked);
-    act_on(locked, |accounts| FenceAction::Open { side: terms.side, accounts }).and(missing(terms, view, accounts))
+    let ours = present(view, accounts, |look| look.lock == AccountLock::ByFence);
+    act_on(ours, |accounts| FenceAction::Open { side: terms.side, accounts })
+        .and(foreign(terms, view, accounts))
+        .and(missing(terms, view, accounts))
+}
+
+/// Accounts of `accounts` that are locked, and that no opening of this fence will unlock.
+pub fn locked_by_others(view: &DatabaseView, accounts: &[Account]) -> Vec<Account> {
+    present(view, accounts, |look| look.lock == AccountLock::BySomebodyElse)
+}
+
+fn foreign(terms: &FenceTerms, view: &DatabaseView, accounts: &[Account]) -> Steps<FenceAction> {
+    let foreign: Vec<String> = locked_by_others(view, accounts).iter().map(ToString::to_string).collect();
+    if foreign.is_empty() {
+        return Steps::settled();
+    }
+    let message = format!(
+        "{} was locked on the {} database before the fence closed, and stays so: ALTER USER ... ACCOUNT UNLOCK, if it is to write",
+        foreign.join(", "),
+        terms.side
+    );
+    Steps::block(Block::new("LockedBySomebodyElse", message))
 }
 
 /// Locks and disconnects those of `accounts` that can still write.
@@ -145,7 +165,7 @@ fn seen<'a>(view: &'a DatabaseView, account: &Account) -> Option<&'a AccountView
 }
 
 const fn is_shut(look: &AccountView) -> bool {
-    look.locked && look.connections == 0
+    look.lock.is_shut() && look.connections == 0
 }
 
 fn describe(looks: &[(&Account, Option<&AccountView>)], open_transactions: u32) -> String {
@@ -155,11 +175,14 @@ fn describe(looks: &[(&Account, Option<&AccountView>)], open_transactions: u32) 
         // Writing to a String cannot fail.
         let _ = match look {
             None => write!(text, "{separator}{account} unknown"),
-            Some(look) if look.locked && look.connections > 0 => {
+            Some(look) if look.lock.is_shut() && look.connections > 0 => {
                 write!(text, "{separator}{account} locked with {} connections", look.connections)
             }
-            Some(look) if look.locked => write!(text, "{separator}{account} closed"),
-            Some(_) => write!(text, "{separator}{account} open"),
+            Some(AccountView { lock: AccountLock::Open, .. }) => write!(text, "{separator}{account} open"),
+            Some(AccountView { lock: AccountLock::ByFence, .. }) => write!(text, "{separator}{account} closed"),
+            Some(AccountView { lock: AccountLock::BySomebodyElse, .. }) => {
+                write!(text, "{separator}{account} locked by somebody else")
+            }
         };
     }
     if open_transactions > 0 {
@@ -177,22 +200,28 @@ mod tests {
     use super::*;
     use crate::controllers::fixture::migration;
     use crate::database::receipt::Rest;
-    use crate::database::{BinlogPosition, BinlogView, Epoch, Receipt};
+    use crate::database::{BinlogPosition, BinlogView, Epoch, LogForm, Receipt};
     use crate::names::Side;
 
-    /// `(account, locked, connections)`
-    type Look = (&'static str, bool, u32);
+    use AccountLock::{ByFence, BySomebodyElse, Open};
 
-    const OPEN: [Look; 3] = [("app@%", false, 4), ("jobs@%", false, 0), ("validation@%", false, 0)];
-    const SHUT: [Look; 3] = [("app@%", true, 0), ("jobs@%", true, 0), ("validation@%", true, 0)];
-    const VALIDATION: [Look; 3] = [("app@%", true, 0), ("jobs@%", true, 0), ("validation@%", false, 1)];
+    type Look = (&'static str, AccountLock, u32);
+
+    const OPEN: [Look; 3] = [("app@%", Open, 4), ("jobs@%", Open, 0), ("validation@%", Open, 0)];
+    const SHUT: [Look; 3] = [("app@%", ByFence, 0), ("jobs@%", ByFence, 0), ("validation@%", ByFence, 0)];
+    const VALIDATION: [Look; 3] = [("app@%", ByFence, 0), ("jobs@%", ByFence, 0), ("validation@%", Open, 1)];
 
     fn position() -> Option<BinlogPosition> {
         Some(BinlogPosition { file: "mysql-bin-changelog.000007".to_owned(), offset: 154 })
     }
 
     fn view(looks: &[Look], open_transactions: u32) -> DatabaseView {
-        let account = |&(name, locked, connections): &Look| AccountView { account: name.into(), locked, connections };
+        let account = |&(name, lock, connections): &Look| AccountView {
+            account: name.into(),
+            lock,
+            foreign_locks: Vec::new(),
+            connections,
+        };
         let text = str::to_owned;
         DatabaseView {
             at: Timestamp::UNIX_EPOCH,
@@ -204,6 +233,7 @@ mod tests {
                 format: text("ROW"),
                 row_image: text("FULL"),
                 checksum: text("NONE"),
+                form: LogForm::Plain,
                 retention_hours: None,
                 oldest: None,
             },
@@ -244,7 +274,7 @@ mod tests {
         assert_eq!(judge(&view(&SHUT, 0), &all), FenceState::Closed { position: position() });
         assert_eq!(judge(&view(&OPEN, 0), &all), FenceState::Open);
         assert!(matches!(judge(&view(&SHUT, 1), &all), FenceState::Between(_)));
-        let connected = [("app@%", true, 1), SHUT[1], SHUT[2]];
+        let connected = [("app@%", ByFence, 1), SHUT[1], SHUT[2]];
         assert!(matches!(judge(&view(&connected, 0), &all), FenceState::Between(_)));
         assert!(matches!(judge(&view(&VALIDATION, 0), &all), FenceState::Between(_)));
     }
@@ -256,6 +286,19 @@ mod tests {
         assert!(why.contains("validation@% unknown"), "{why}");
         assert!(!matches!(judge(&view(&OPEN[..2], 0), &all), FenceState::Open));
         assert!(matches!(judge(&view(&SHUT, 0), &[]), FenceState::Between(_)), "nobody asked about is nothing proven");
+    }
+
+    #[test]
+    fn whom_somebody_else_had_locked_is_shut_out_all_the_same_and_never_opened() {
+        let before = [("app@%", BySomebodyElse, 0), SHUT[1], SHUT[2]];
+        let all = migration().database(Side::Target).all_accounts();
+        assert!(matches!(judge(&view(&before, 0), &all), FenceState::Closed { .. }), "nobody can write");
+        assert!(steps(Writes::Closed, &before, 0).is_settled(), "there is nothing to lock");
+        let opened = steps(Writes::Open, &before, 0);
+        assert_eq!(opened.actions, [open(&["jobs@%"])], "only what the fence had closed");
+        assert_eq!(opened.blocked[0].reason.0, "LockedBySomebodyElse");
+        assert!(opened.blocked[0].message.contains("app@% was locked on the target database before"), "{opened:?}");
+        assert!(!matches!(judge(&view(&[before[0], OPEN[1], OPEN[2]], 0), &all), FenceState::Open));
     }
 
     #[test]

@@ -2,16 +2,17 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, Listener as WireListener, ProtocolEnum, RedirectActionConfig, RedirectActionStatusCodeEnum,
-    TargetHealthDescription, TargetHealthStateEnum,
+    TargetDescription, TargetHealth as WireHealth, TargetHealthDescription, TargetHealthStateEnum,
 };
 use futures_util::future::join;
 
-use super::{DefaultAction, Listener, RedirectAction, RedirectSighting, TargetHealth};
+use super::{DefaultAction, Listener, RedirectAction, RedirectSighting, Target, TargetHealth};
 use crate::aws::classify::fault;
 use crate::aws::{Aws, Freshness, Service};
 use crate::controllers::sighted;
 use crate::fault::Fault;
-use crate::names::ListenerArn;
+use crate::names::{AvailabilityZone, ListenerArn};
+use crate::spec::finding::quoted;
 use crate::spec::{Migration, RedirectStatus};
 
 /// What ELBv2 fills in for the parts of a redirect that were left out; they keep the request's own.
@@ -21,6 +22,8 @@ const KEEP_QUERY: &str = "#{query}";
 /// What ELBv2 fills in for a redirect's protocol and port: no change, so no redirect to HTTPS.
 const KEEP_PROTOCOL: &str = "#{protocol}";
 const KEEP_PORT: &str = "#{port}";
+/// What stands in the place of a zone for a target that gets requests from every zone: it names none.
+const EVERY_ZONE: &str = "all";
 
 /// Looks at the plain listener and at the health of the targets. Failed reads are `Unknown`.
 pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness) -> RedirectSighting {
@@ -96,17 +99,28 @@ fn read_redirect(config: &RedirectActionConfig) -> DefaultAction {
     }
 }
 
-fn read_target(target: &TargetHealthDescription) -> TargetHealth {
-    let Some(health) = target.target_health() else { return TargetHealth::Unavailable("no health was given".to_owned()) };
-    let reason = || health.reason().map_or_else(String::new, |word| word.as_str().to_owned());
-    match health.state() {
+fn read_target(description: &TargetHealthDescription) -> Target {
+    let target = description.target();
+    let id = target.and_then(TargetDescription::id).unwrap_or("a target without an id");
+    let zone = target.and_then(TargetDescription::availability_zone).filter(|zone| !zone.is_empty() && *zone != EVERY_ZONE);
+    Target {
+        name: target.and_then(TargetDescription::port).map_or_else(|| id.to_owned(), |port| format!("{id}:{port}")),
+        zone: zone.map(AvailabilityZone::from),
+        health: read_health(description.target_health()),
+    }
+}
+
+fn read_health(health: Option<&WireHealth>) -> TargetHealth {
+    let reason = || health.and_then(WireHealth::reason).map_or_else(String::new, |word| word.as_str().to_owned());
+    match health.and_then(WireHealth::state) {
         Some(TargetHealthStateEnum::Healthy) => TargetHealth::Healthy,
-        Some(TargetHealthStateEnum::Initial) => TargetHealth::Initial,
+        Some(TargetHealthStateEnum::Initial) => TargetHealth::Initial(reason()),
         Some(TargetHealthStateEnum::Unhealthy | TargetHealthStateEnum::UnhealthyDraining) => TargetHealth::Unhealthy(reason()),
         Some(TargetHealthStateEnum::Unused) => TargetHealth::Unused(reason()),
         Some(TargetHealthStateEnum::Draining) => TargetHealth::Draining,
-        Some(other) => TargetHealth::Unavailable(other.as_str().to_owned()),
-        None => TargetHealth::Unavailable("no state was given".to_owned()),
+        Some(TargetHealthStateEnum::Unavailable) => TargetHealth::Unavailable(reason()),
+        Some(other) => TargetHealth::Untold(format!("{}, a state that this program does not know", quoted(other.as_str()))),
+        None => TargetHealth::Untold("no state is given".to_owned()),
     }
 }
 

@@ -49,6 +49,13 @@ fn elb(listeners: &str, targets: &str) -> impl Fn(&Sent) -> (u16, String) + Send
     }
 }
 
+/// The targets as they are seen.
+async fn targets(members: &str) -> Vec<Target> {
+    let (aws, _) = answering(elb("", members));
+    let seen = observe(&aws, &migration(), Freshness::Now).await;
+    seen.targets.present().expect("targets are seen").clone()
+}
+
 async fn default_action(config: &str) -> DefaultAction {
     let listeners = listener(443, "HTTPS", "<Type>forward</Type>") + &listener(80, "HTTP", &redirect(config));
     let (aws, _) = answering(elb(&listeners, ""));
@@ -86,21 +93,45 @@ async fn only_the_listener_on_the_plain_port_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn every_state_of_a_target_is_told_apart() {
+    let code = || "Target.Timeout".to_owned();
     let table = [
         ("healthy", TargetHealth::Healthy),
-        ("initial", TargetHealth::Initial),
-        ("unhealthy", TargetHealth::Unhealthy("Target.Timeout".to_owned())),
-        ("unhealthy.draining", TargetHealth::Unhealthy("Target.Timeout".to_owned())),
-        ("unused", TargetHealth::Unused("Target.Timeout".to_owned())),
+        ("initial", TargetHealth::Initial(code())),
+        ("unhealthy", TargetHealth::Unhealthy(code())),
+        ("unhealthy.draining", TargetHealth::Unhealthy(code())),
+        ("unused", TargetHealth::Unused(code())),
         ("draining", TargetHealth::Draining),
-        ("unavailable", TargetHealth::Unavailable("unavailable".to_owned())),
-        ("sleepy", TargetHealth::Unavailable("sleepy".to_owned())),
+        ("unavailable", TargetHealth::Unavailable(code())),
+        ("sleepy", TargetHealth::Untold("`sleepy`, a state that this program does not know".to_owned())),
     ];
-    let targets: String = table.iter().map(|(state, _)| target(state, "Target.Timeout")).collect();
-    let (aws, _) = answering(elb("", &targets));
-    let seen = observe(&aws, &migration(), Freshness::Now).await;
-    let expected: Vec<TargetHealth> = table.into_iter().map(|(_, health)| health).collect();
-    assert_eq!(seen.targets, Sighting::Present(expected));
+    let found = targets(&table.iter().map(|(state, _)| target(state, "Target.Timeout")).collect::<String>()).await;
+    let found: Vec<TargetHealth> = found.into_iter().map(|target| target.health).collect();
+    assert_eq!(found, table.map(|(_, health)| health));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_description_says_nothing_about_health_and_a_missing_state_is_not_healthy() {
+    let described = "<TargetHealth><Description>Health checks passed, the target is healthy</Description></TargetHealth>";
+    for health in [described, "<TargetHealth/>", ""] {
+        let found = targets(&format!("<member><Target><Id>10.0.1.10</Id></Target>{health}</member>")).await;
+        assert_eq!(found[0].health, TargetHealth::Untold("no state is given".to_owned()), "{health}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_is_known_where_it_is_named_and_not_assumed_elsewhere() {
+    let table = [
+        ("<AvailabilityZone>eu-central-1a</AvailabilityZone>", Some("eu-central-1a".into())),
+        ("<AvailabilityZone>all</AvailabilityZone>", None),
+        ("<AvailabilityZone></AvailabilityZone>", None),
+        ("", None),
+    ];
+    for (zone, expected) in table {
+        let health = "<TargetHealth><State>healthy</State></TargetHealth>";
+        let member = format!("<member><Target><Id>10.0.1.10</Id><Port>8080</Port>{zone}</Target>{health}</member>");
+        let seen = Target { name: "10.0.1.10:8080".to_owned(), zone: expected, health: TargetHealth::Healthy };
+        assert_eq!(targets(&member).await, [seen]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 pub mod aws;
 mod plan;
+mod target;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use crate::sighting::Sighting;
 use crate::spec::{Redirect, RedirectStatus};
 
 pub use plan::plan;
+pub use target::{Target, TargetHealth};
 
 /// The listener on the plain port, its default action compared after AWS's own defaults are filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,31 +40,13 @@ pub enum DefaultAction {
     Other(String),
 }
 
-/// `TargetHealth.State` of one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum TargetHealth {
-    /// `healthy`
-    Healthy,
-    /// `initial`: registering, or its first checks run.
-    Initial,
-    /// `unhealthy` or `unhealthy.draining`, with the reason code.
-    Unhealthy(String),
-    /// `unused`: no listener or rule forwards to the group, so nothing is known about its health.
-    Unused(String),
-    /// `draining`
-    Draining,
-    /// `unavailable`, or a word that this program does not know.
-    Unavailable(String),
-}
-
 /// Everything this room looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectSighting {
     /// The listener on the plain port.
     pub listener: Sighting<Listener>,
     /// Every target of the declared group; `Absent` when the group is empty.
-    pub targets: Sighting<Vec<TargetHealth>>,
+    pub targets: Sighting<Vec<Target>>,
 }
 
 /// What the listener should be at one rung.

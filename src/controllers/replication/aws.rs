@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_databasemigration::types::{
-    Connection as DmsConnection, Filter, MigrationTypeValue, ReplicationTask, StartReplicationTaskTypeValue, TableStatistics,
+    Connection as DmsConnection, MigrationTypeValue, ReplicationTask, StartReplicationTaskTypeValue, TableStatistics,
     TableToReload,
 };
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::settings::{drift, table_mappings, task_settings};
+use super::settings::{drift, mappings_drift, table_mappings, task_settings};
 use super::{
-    Connection, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus, ValidationState,
-    Wiring, endpoints,
+    Connection, MISMATCHED, ReplicationAction, ReplicationSighting, StartType, TableState, TableStatistic, Task, TaskStatus,
+    ValidationState, Wiring, endpoints,
 };
 use crate::aws::classify::{fault, unbuilt};
 use crate::aws::{Aws, Freshness, Service};
@@ -30,9 +30,10 @@ const TESTED_STAYS: Duration = Duration::from_secs(3600);
 /// A start of ours makes the answer stale at once; this is how soon a stranger's is noticed in the tables.
 const STOPPED_STAYS: Duration = Duration::from_secs(3600);
 
-/// Looks at both tasks, their tables and the connection tests. Failed reads are `Unknown`.
-pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness) -> ReplicationSighting {
-    let look = Look { aws, migration, freshness: aws.reads.from_now(freshness) };
+/// Looks at both tasks, their tables and the connection tests, and, as seldom as `papers` says, at how the tasks are set up.
+/// Failed reads are `Unknown`.
+pub async fn observe(aws: &Aws, migration: &Migration, freshness: Freshness, papers: Freshness) -> ReplicationSighting {
+    let look = Look { aws, migration, freshness: aws.reads.from_now(freshness), papers };
     let ((forward, forward_tables), ((reverse, reverse_tables), connections)) =
         join(look.task(Direction::Forward), join(look.task(Direction::Reverse), look.connections())).await;
     ReplicationSighting { forward, reverse, forward_tables, reverse_tables, connections }
@@ -54,26 +55,6 @@ pub async fn act(aws: &Aws, migration: &Migration, action: &ReplicationAction) -
             call.send().await.map(drop).map_err(|error| fault(format!("DeleteReplicationTask {task}"), &error))
         }
         ReplicationAction::ReloadTables { task, tables } => reload_tables(aws, task, tables).await,
-    }
-}
-
-/// Where the settings of one direction's task differ from what a new task would be given. Reported, never corrected: DMS
-/// refuses to change a running task, and stopping one for its settings is a person's decision.
-pub async fn settings_drift(aws: &Aws, migration: &Migration, direction: Direction) -> Sighting<Vec<String>> {
-    let identifier = identifier(direction, migration);
-    let attempted = format!("DescribeReplicationTasks {identifier}");
-    let filter = match Filter::builder().name("replication-task-id").values(identifier.as_str()).build() {
-        Ok(filter) => filter,
-        Err(error) => return Sighting::unknown(unbuilt(attempted, &error)),
-    };
-    let answer = match aws.dms.describe_replication_tasks().filters(filter).send().await {
-        Ok(answer) => answer,
-        Err(error) => return Sighting::unknown(fault(attempted, &error)),
-    };
-    let Some(task) = answer.replication_tasks().first() else { return Sighting::Absent };
-    match serde_json::from_str::<Value>(task.replication_task_settings().unwrap_or_default()) {
-        Ok(found) => Sighting::Present(drift(&task_settings(migration), &found)),
-        Err(error) => Sighting::unknown(format!("{attempted}: the settings are not JSON: {error}")),
     }
 }
 
@@ -141,19 +122,45 @@ struct Look<'a> {
     aws: &'a Aws,
     migration: &'a Migration,
     freshness: Freshness,
+    /// How old an answer may be about how a task is set up.
+    papers: Freshness,
 }
 
 impl Look<'_> {
     /// One direction's task, and its tables once it has run.
     async fn task(self, direction: Direction) -> (Sighting<Task>, Sighting<Vec<TableStatistic>>) {
         let found = self.aws.task(identifier(direction, self.migration), self.freshness).await;
-        let task = sighted(found).map(|task| read_task(&task, direction, self.migration));
+        let mut task = sighted(found).map(|task| read_task(&task, direction, self.migration));
+        if let Sighting::Present(task) = &mut task {
+            task.drift = self.drift(task).await;
+        }
         let tables = match &task {
             Sighting::Present(task) if task.started_before => self.tables_of(task).await,
             Sighting::Present(_) | Sighting::Absent => Sighting::Absent,
             Sighting::Unknown { why } => Sighting::unknown(why),
         };
         (task, tables)
+    }
+
+    /// How one task is set up, compared with what a new one would be given. Only somebody's hand changes that, so an answer is
+    /// kept; but whoever has corrected a task need not wait until it is forgotten.
+    async fn drift(self, task: &Task) -> Sighting<Vec<String>> {
+        if task.wiring != Wiring::AsDeclared {
+            return Sighting::unknown("it is somebody else's task");
+        }
+        // DMS shows a task that is being made or changed as it was, or as it will be.
+        if matches!(task.status, TaskStatus::Creating | TaskStatus::Modifying | TaskStatus::Deleting) {
+            return Sighting::unknown(format!("the task is {}", task.status));
+        }
+        let read = async |freshness| match sighted(self.aws.task_papers(&task.arn, freshness).await) {
+            Sighting::Present(papers) => read_drift(&papers, self.migration),
+            Sighting::Absent => Sighting::unknown(format!("{} was there and is gone", task.arn)),
+            Sighting::Unknown { why } => Sighting::Unknown { why },
+        };
+        match read(self.papers).await {
+            Sighting::Present(drift) if !drift.is_empty() => read(self.freshness).await,
+            kept => kept,
+        }
     }
 
     /// A task that has stopped moves no rows: what its tables were stays true until somebody starts it again.
@@ -215,6 +222,24 @@ fn read_task(task: &ReplicationTask, direction: Direction, migration: &Migration
         full_load_percent: stats.map_or(0, |stats| stats.full_load_progress_percent()),
         tables_errored: stats.map_or(0, |stats| stats.tables_errored()),
         tables_loading: stats.map_or(0, |stats| stats.tables_loading() + stats.tables_queued()),
+        drift: Sighting::unknown("not asked yet"),
+    }
+}
+
+fn read_drift(papers: &ReplicationTask, migration: &Migration) -> Sighting<Vec<String>> {
+    let read = |what: &str, text: Option<&str>| {
+        let text = text.ok_or_else(|| format!("DMS shows no {what} of the task"))?;
+        serde_json::from_str::<Value>(text).map_err(|error| format!("the {what} of the task are not JSON: {error}"))
+    };
+    let settings = read("settings", papers.replication_task_settings());
+    let mappings = read("table mappings", papers.table_mappings());
+    match (settings, mappings) {
+        (Ok(settings), Ok(mappings)) => {
+            let mut lines = drift(&task_settings(migration), &settings);
+            lines.extend(mappings_drift(&table_mappings(migration), &mappings));
+            Sighting::Present(lines)
+        }
+        (Err(why), _) | (_, Err(why)) => Sighting::unknown(why),
     }
 }
 
@@ -279,7 +304,7 @@ fn read_validation(word: &str) -> ValidationState {
     match word {
         "Validated" => ValidationState::Validated,
         "Pending records" | "Pending validation" | "Preparing table" | "Pending revalidation" => ValidationState::Pending(text),
-        "Mismatched records" | "Suspended records" | "Table error" | "Error" => ValidationState::Failed(text),
+        MISMATCHED | "Suspended records" | "Table error" | "Error" => ValidationState::Failed(text),
         // "Not enabled", "No primary key", and words that this program does not know: nothing was validated.
         _ => ValidationState::NotValidated(text),
     }

@@ -98,6 +98,8 @@ pub struct Task {
     pub tables_errored: i32,
     /// `TablesLoading + TablesQueued`
     pub tables_loading: i32,
+    /// Where its settings and table mappings are not those that this program gives to a task, a line each; empty where they are.
+    pub drift: Sighting<Vec<String>>,
 }
 
 /// Whether a task found under our identifier is the task that the spec means.
@@ -131,6 +133,9 @@ pub enum TableState {
     /// A word that this program does not know.
     Other(String),
 }
+
+/// DMS's word for a table whose rows differ.
+pub const MISMATCHED: &str = "Mismatched records";
 
 /// `ValidationState`, folded into what a gate needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! The next step of each DMS task, with only those start types that DMS accepts in the state found.
 
+use super::settings::few;
 use super::{
     Connection, Reloads, ReplicationAction, ReplicationSighting, ReplicationWish, StartType, TableState, TableStatistic, Task,
     TaskStatus, TaskWish, Wiring, endpoints,
@@ -74,7 +75,11 @@ impl Room<'_> {
         match &task.status {
             TaskStatus::Running => self.stop(task),
             TaskStatus::Ready | TaskStatus::Stopped | TaskStatus::Failed => {
-                if self.direction == Direction::Reverse && task.started_before { self.delete(task) } else { self.connections() }
+                if self.direction == Direction::Reverse && task.started_before {
+                    self.delete(task)
+                } else {
+                    self.connections().and(self.careful(task))
+                }
             }
             moving => self.moving(moving),
         }
@@ -82,7 +87,7 @@ impl Room<'_> {
 
     fn running(self, task: &Task, from: Option<&BinlogPosition>) -> Steps<ReplicationAction> {
         match &task.status {
-            TaskStatus::Running => Steps::settled(),
+            TaskStatus::Running => self.careful(task),
             TaskStatus::Ready | TaskStatus::Stopped | TaskStatus::Failed => self.start(task, from),
             moving => self.moving(moving),
         }
@@ -122,6 +127,10 @@ impl Room<'_> {
             let message = "the reverse task was never started, and no start position is recorded for it".to_owned();
             return Steps::block(Block::new("NoStartPosition", message));
         };
+        let careful = self.careful(task);
+        if !careful.is_settled() {
+            return careful.and(self.why_it_stopped(task));
+        }
         let connections = self.connections();
         if !connections.is_settled() {
             return connections.and(self.why_it_stopped(task));
@@ -139,6 +148,25 @@ impl Room<'_> {
             (false, Direction::Forward, _) => Some(StartType::First),
             (false, Direction::Reverse, Some(position)) => Some(StartType::FromPosition(position.clone())),
             (false, Direction::Reverse, None) => None,
+        }
+    }
+
+    /// Nothing to do where the task is set up as this program would have. One that somebody made by hand has DMS's defaults,
+    /// which drop the target's tables and skip the rows that do not fit: it is left as it is, and never started.
+    fn careful(self, task: &Task) -> Steps<ReplicationAction> {
+        let direction = self.direction;
+        match &task.drift {
+            Sighting::Present(drift) if drift.is_empty() => Steps::settled(),
+            Sighting::Present(drift) => Steps::block(Block::new(
+                "CarelessTask",
+                format!(
+                    "the {direction} task is there already and set up in another way ({}); it is left as it is, and not started. \
+                     Correct its settings and mappings, or delete it if nobody needs it: it is created anew",
+                    few(drift)
+                ),
+            )),
+            Sighting::Unknown { why } => Steps::wait(Wait::new("SettingsUnknown", why)),
+            Sighting::Absent => Steps::wait(Wait::new("SettingsUnknown", format!("the {direction} task shows no settings"))),
         }
     }
 

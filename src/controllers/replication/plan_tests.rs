@@ -23,6 +23,7 @@ fn task(status: TaskStatus, started_before: bool) -> Task {
         full_load_percent: 100,
         tables_errored: 0,
         tables_loading: 0,
+        drift: Sighting::Present(Vec::new()),
     }
 }
 
@@ -162,6 +163,51 @@ fn a_foreign_task_is_held_and_reported_not_touched() {
         let steps = planned(Direction::Forward, wished, &seen(Direction::Forward, Sighting::Present(foreign.clone())));
         assert!(steps.actions.is_empty());
         assert_eq!(steps.blocked[0].reason.0, "ForeignTask");
+    }
+}
+
+#[test]
+fn a_task_that_is_set_up_in_another_way_is_never_started_nor_deleted_and_told() {
+    let careless = |status, started_before| Task {
+        drift: Sighting::Present(vec!["FullLoadSettings.TargetTablePrepMode is \"DROP_AND_CREATE\"".to_owned()]),
+        ..task(status, started_before)
+    };
+    let from = || running(Some(position()));
+    let table = [
+        (Direction::Forward, running(None), careless(TaskStatus::Ready, false)),
+        (Direction::Forward, running(None), careless(TaskStatus::Stopped, true)),
+        (Direction::Forward, running(None), careless(TaskStatus::Running, true)),
+        (Direction::Reverse, TaskWish::Created, careless(TaskStatus::Ready, false)),
+        (Direction::Reverse, from(), careless(TaskStatus::Ready, false)),
+        (Direction::Reverse, from(), careless(TaskStatus::Failed, true)),
+    ];
+    for (direction, wished, task) in table {
+        let steps = planned(direction, wished.clone(), &seen(direction, Sighting::Present(task.clone())));
+        assert!(steps.actions.is_empty(), "{direction} {wished:?} {task:?}: {steps:?}");
+        assert_eq!(steps.blocked[0].reason.0, "CarelessTask");
+        assert!(steps.blocked[0].message.contains("DROP_AND_CREATE"), "{steps:?}");
+    }
+}
+
+#[test]
+fn a_task_of_which_nobody_knows_how_it_is_set_up_is_not_started_yet() {
+    for drift in [Sighting::unknown("throttled"), Sighting::Absent] {
+        let unknown = Task { drift, ..task(TaskStatus::Ready, false) };
+        let steps = planned(Direction::Forward, running(None), &seen(Direction::Forward, Sighting::Present(unknown)));
+        assert!(steps.actions.is_empty() && steps.blocked.is_empty());
+        assert_eq!(steps.waiting[0].reason.0, "SettingsUnknown");
+    }
+}
+
+#[test]
+fn a_careless_task_may_be_stopped_and_retired() {
+    let drift = Sighting::Present(vec!["anything".to_owned()]);
+    let at = |status| seen(Direction::Forward, Sighting::Present(Task { drift: drift.clone(), ..task(status, true) }));
+    for (wished, status, action) in [
+        (TaskWish::Stopped, TaskStatus::Running, stop(Direction::Forward)),
+        (TaskWish::Retired, TaskStatus::Stopped, delete(Direction::Forward)),
+    ] {
+        assert_eq!(planned(Direction::Forward, wished, &at(status)).actions, vec![action]);
     }
 }
 

@@ -3,6 +3,8 @@
 //! DMS's own defaults drop the target's tables, log conflicting rows and carry on. Here nothing is dropped, and nothing is
 //! skipped: a row that cannot be applied suspends its table, which shows in the statistics as `Table error`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::names::Side;
@@ -25,6 +27,10 @@ const OPEN_TRANSACTIONS_SECONDS: u32 = 600;
 const FOR_EVER: i32 = -1;
 /// Seconds before the first new try; DMS's own default.
 const RETRY_SECONDS: u32 = 5;
+/// A rule of ours has about as many.
+const SHOWN_CHARACTERS: usize = 160;
+/// A careless task differs in twenty places, and three say what it is.
+const SHOWN_DIFFERENCES: usize = 3;
 /// Seconds at most between two tries. DMS's default of half an hour would be longer than a whole cutover.
 const RETRY_MAX_SECONDS: u32 = 60;
 
@@ -110,7 +116,7 @@ pub fn table_mappings(migration: &Migration) -> Value {
     json!({ "rules": schemas.into_iter().enumerate().map(rule).collect::<Vec<_>>() })
 }
 
-/// Where `found` differs from what is wished, one line each.
+/// Where settings that DMS shows differ from what is wished, one line each.
 ///
 /// DMS answers with every default filled in, with nulls and with keys in two spellings, so only what was wished is compared.
 pub fn drift(wished: &Value, found: &Value) -> Vec<String> {
@@ -120,15 +126,61 @@ pub fn drift(wished: &Value, found: &Value) -> Vec<String> {
 }
 
 fn compare(path: &str, wished: &Value, found: &Value, differences: &mut Vec<String>) {
-    match wished {
-        Value::Object(members) => {
+    match (wished, found) {
+        (Value::Object(members), _) => {
             for (name, wished) in members {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 compare(&path, wished, found.get(name).unwrap_or(&Value::Null), differences);
             }
         }
-        wished if wished != found => differences.push(format!("{path} is {found} and should be {wished}")),
+        // A switch that is left out is off.
+        (Value::Bool(false), Value::Null) => {}
+        (wished, found) if wished != found => {
+            differences.push(format!("{path} is {} and should be {wished}", shortened(&found.to_string())));
+        }
         _ => {}
+    }
+}
+
+/// Where table mappings that DMS shows select other tables than the wished ones, or change them on the way, one line each. Ids
+/// and names of rules, their order, and members that are empty mean nothing.
+pub fn mappings_drift(wished: &Value, found: &Value) -> Vec<String> {
+    let (wished, found) = (essence(wished), essence(found));
+    let lacking = wished.difference(&found).map(|rule| format!("TableMappings lack {}", shortened(rule)));
+    lacking.chain(found.difference(&wished).map(|rule| format!("TableMappings have {}", shortened(rule)))).collect()
+}
+
+/// What the rules say, each as text.
+fn essence(mappings: &Value) -> BTreeSet<String> {
+    let says_nothing = |name: &str, value: &Value| {
+        let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        is_empty || matches!(name, "rule-id" | "rule-name")
+    };
+    let meaning = |rule: &Value| match rule {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(name, value)| !says_nothing(name, value));
+            Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect()).to_string()
+        }
+        other => other.to_string(),
+    };
+    mappings["rules"].as_array().into_iter().flatten().map(meaning).collect()
+}
+
+/// The beginning of what somebody else wrote.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= SHOWN_CHARACTERS {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    format!("{beginning}...")
+}
+
+/// The first few of many differences, and how many more there are.
+pub fn few(differences: &[String]) -> String {
+    let shown = differences.iter().take(SHOWN_DIFFERENCES).cloned().collect::<Vec<_>>().join("; ");
+    match differences.len().saturating_sub(SHOWN_DIFFERENCES) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
     }
 }
 
@@ -169,6 +221,49 @@ mod tests {
         found["Logging"] = json!({ "EnableLogging": false, "CloudWatchLogGroup": null });
         found["ErrorBehavior"]["EventErrorPolicy"] = json!("IGNORE");
         assert!(drift(&wished, &found).is_empty());
+    }
+
+    #[test]
+    fn mappings_are_compared_by_what_they_select_and_not_by_how_their_rules_are_called() {
+        let wished = table_mappings(&migration());
+        let mut found = wished.clone();
+        let rules = found["rules"].as_array_mut().expect("rules");
+        rules.reverse();
+        rules[0]["rule-name"] = json!("somebody's own word");
+        rules[0]["filters"] = json!([]);
+        assert_eq!(mappings_drift(&wished, &found), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_schema_too_few_a_filter_and_a_renaming_are_named() {
+        let wished = table_mappings(&migration());
+        let mut found = wished.clone();
+        let rules = found["rules"].as_array_mut().expect("rules");
+        rules.remove(0);
+        let drift = mappings_drift(&wished, &found);
+        assert!(drift.len() == 1 && drift[0].starts_with("TableMappings lack") && drift[0].contains("bascule"), "{drift:?}");
+        let mut found = wished.clone();
+        found["rules"][1]["filters"] = json!([{ "filter-type": "source", "column-name": "id" }]);
+        assert_eq!(mappings_drift(&wished, &found).len(), 2, "the wished rule is missing, and another is there");
+        let mut found = wished.clone();
+        found["rules"].as_array_mut().expect("rules").push(json!({ "rule-type": "transformation", "rule-action": "rename" }));
+        assert!(mappings_drift(&wished, &found)[0].starts_with("TableMappings have"));
+        assert_eq!(mappings_drift(&wished, &json!("no rules")).len(), 2);
+    }
+
+    #[test]
+    fn what_is_told_of_a_strangers_task_is_short() {
+        let found = json!({ "FullLoadSettings": { "TargetTablePrepMode": "x".repeat(100_000) } });
+        let drift = drift(&task_settings(&migration()), &found);
+        let told = few(&drift);
+        assert!(drift.len() > 20 && told.len() < 1_000 && told.ends_with(" more"), "{told}");
+    }
+
+    #[test]
+    fn a_switch_that_is_left_out_is_off() {
+        let wished = json!({ "ValidationSettings": { "SkipLobColumns": false, "EnableValidation": true } });
+        let drift = drift(&wished, &json!({ "ValidationSettings": null }));
+        assert_eq!(drift, ["ValidationSettings.EnableValidation is null and should be true"]);
     }
 
     #[test]

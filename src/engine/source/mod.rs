@@ -1,9 +1,11 @@
-//! Where specs come from: a file, or a directory of files.
+//! Where specs come from: a file, a directory of files, or a branch of a [Git repository](git).
 //!
 //! The *directory* is watched, because a mounted ConfigMap is replaced by swapping its `..data` link, which a watch on the
 //! file would not see; and it is read again on a poll, because some mounts (`subPath`, network file systems) tell nothing.
 //! A watch only wakes; what counts is the content, told apart by its digest.
 
+pub mod feed;
+pub mod git;
 mod read;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, elapsed};
+pub use feed::{Feed, News, Specs};
 pub use read::Content;
 
 /// How long a file has to stay as it is when it vanished or does not parse: longer than an editor takes between moving the
@@ -62,7 +65,11 @@ struct Doubt {
 impl<J: Fn(&[u8]) -> bool> Source<J> {
     /// A source at `path`, which need not exist yet, read again at least every `poll`.
     pub fn new(path: impl Into<PathBuf>, poll: Duration, clock: Clock, parses: J) -> Self {
-        let wake = Arc::new(Notify::new());
+        Self::woken_by(Arc::new(Notify::new()), path, poll, clock, parses)
+    }
+
+    /// The same, read again at once when `wake` is notified.
+    pub fn woken_by(wake: Arc<Notify>, path: impl Into<PathBuf>, poll: Duration, clock: Clock, parses: J) -> Self {
         let mut source = Self {
             path: path.into(),
             poll,

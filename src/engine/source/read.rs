@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::journal::sha256;
 
 /// A migration is a page of text. Whatever is larger was not written by an operator, and is not read into memory.
-const LARGEST_BYTES: u64 = 1 << 20;
+pub(super) const LARGEST_BYTES: u64 = 1 << 20;
 
 /// What a spec file holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,18 @@ pub(super) fn look(path: &Path) -> BTreeMap<PathBuf, Content> {
     }
 }
 
-/// `*.yaml`, `*.yml` and `*.json`, links followed. Names that begin with a dot belong to the kubelet and to editors.
+/// `*.yaml`, `*.yml` and `*.json`. Names that begin with a dot belong to the kubelet and to editors.
+pub(super) fn is_spec(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known))
+}
+
+/// The spec files in `directory`, links followed.
 fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        let spec = path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known));
-        if spec && !hidden && !path.is_dir() {
+        if is_spec(&path) && !path.is_dir() {
             files.push(path);
         }
     }

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 pub use self::book::{Acknowledgement, Book, Style, Switch};
 use self::payer::Payer;
 use crate::clock::Clock;
-use crate::mysql::connect::{Address, Credentials};
+use crate::credentials::Credentials;
+use crate::mysql::connect::Address;
 use crate::names::Side;
 use crate::sim::SharedWorld;
 

@@ -9,10 +9,11 @@ use tokio::sync::watch;
 
 use super::book::{Acknowledgement, Book, Style};
 use super::{Hours, Shop};
+use crate::credentials::Credentials;
 use crate::fault::Problem;
 use crate::lab::mover::table::quoted;
 use crate::lab::schema::{ACCOUNTS, PAYMENTS};
-use crate::mysql::connect::{Credentials, connect};
+use crate::mysql::connect::connect;
 use crate::names::Side;
 
 /// A customer who was refused tries again this much later, with as much again by chance: people at a till are not patient.
@@ -149,7 +150,7 @@ fn refusal(problem: &Problem) -> String {
         | Problem::Invalid { code, .. }
         | Problem::Conflict { code, .. }
         | Problem::Quota { code } => code.clone(),
-        Problem::Ambiguous { .. } | Problem::Superseded { .. } => "no connection".to_owned(),
+        Problem::Ambiguous { .. } | Problem::Unreachable { .. } | Problem::Superseded { .. } => "no connection".to_owned(),
     }
 }
 

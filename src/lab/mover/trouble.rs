@@ -81,6 +81,7 @@ impl From<Fault> for Trouble {
         match &fault.problem {
             Problem::Throttled { .. }
             | Problem::Ambiguous { .. }
+            | Problem::Unreachable { .. }
             | Problem::WrongState { .. }
             | Problem::AlreadyExists { .. }
             | Problem::Denied { .. }

@@ -1,11 +1,13 @@
 //! Gates that the two databases answer: reachable, same tables, fenced or open, compared.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Scene, unknown_of};
 use crate::clock::elapsed;
-use crate::controllers::fence::{FenceState, judge, shortfall};
-use crate::migration::ids;
+use crate::controllers::fence::{FenceState, judge, locked_by_others, shortfall};
+use crate::database::receipt::{Knock, KnockAnswer};
+use crate::migration::ids::{self, Strides};
 use crate::migration::plan::Standing;
 use crate::names::{Account, Side};
 use crate::sighting::Sighting;
@@ -79,16 +81,74 @@ pub(super) fn no_bypass(scene: &Scene<'_>) -> Standing {
     Standing::Closed(listed(&found, "; "))
 }
 
+pub(super) fn canaries_ready(scene: &Scene<'_>) -> Standing {
+    let (mut silent, mut tried) = (Vec::new(), 0);
+    for side in [Side::Legacy, Side::Target] {
+        let sighting = scene.seen.inspection(side);
+        let Some(inspection) = sighting.present() else {
+            return unknown_of(&format!("what the canaries meet on the {side} database"), sighting);
+        };
+        tried += inspection.canaries.len();
+        silent.extend(inspection.canaries.iter().filter(|knock| says_nothing(knock)).map(|knock| format!("on {side}, {knock}")));
+    }
+    match (silent.is_empty(), tried) {
+        (false, _) => Standing::Closed(listed(&silent, "; ")),
+        (true, 0) => Standing::Open("no canary is declared, so that no refused write will be seen".into()),
+        (true, _) => Standing::Open(format!("{tried} logins of canaries were tried, and are right")),
+    }
+}
+
+/// A canary that the fence's lock would not be asked about, or that nobody answers.
+const fn says_nothing(knock: &Knock) -> bool {
+    match &knock.answer {
+        KnockAnswer::LetIn | KnockAnswer::Refused { .. } => false,
+        KnockAnswer::Inconclusive { .. } | KnockAnswer::Unanswered { .. } => true,
+    }
+}
+
+pub(super) fn fence_reversible(scene: &Scene<'_>) -> Standing {
+    let (mut foreign, mut rows) = (Vec::new(), BTreeSet::new());
+    for side in [Side::Legacy, Side::Target] {
+        let sighting = scene.seen.database(side);
+        let Some(view) = sighting.present() else { return unknown_of(&format!("the {side} database"), sighting) };
+        let locked = locked_by_others(view, &scene.migration.database(side).application_accounts);
+        foreign.extend(locked.iter().map(|account| format!("{account} on {side}")));
+        let locks = view.accounts.iter().flat_map(|look| &look.foreign_locks);
+        rows.extend(locks.map(|row| format!("{row} on {side}")));
+    }
+    if foreign.is_empty() {
+        let evidence = "what a fence has closed it can open again, on both sides";
+        if rows.is_empty() {
+            return Standing::Open(evidence.to_owned());
+        }
+        let rows: Vec<String> = rows.into_iter().collect();
+        return Standing::Open(format!("{evidence}; locked by somebody else, and left so: {}", listed(&rows, ", ")));
+    }
+    Standing::Closed(format!(
+        "{} is locked, and not by the fence, which would leave it so: ALTER USER ... ACCOUNT UNLOCK; where it is to be shut out, \
+         the fence closes it again at once",
+        listed(&foreign, ", ")
+    ))
+}
+
 pub(super) fn id_headroom(scene: &Scene<'_>) -> Standing {
     let opening = ids::side_to_open(scene.facts.rung);
     let Some((here, there)) = ids::both(scene, opening) else { return id_space_unknown(scene) };
-    let obstacles = ids::obstacles(here, there);
+    let mut obstacles = ids::obstacles(here, there);
+    let apart = match ids::strides(opening, here, there) {
+        Strides::Alike => String::new(),
+        Strides::Apart(found) => format!("; {found}"),
+        Strides::Crossing(why) => {
+            obstacles.push(why);
+            String::new()
+        }
+    };
     match (obstacles.is_empty(), ids::tightest(here, there)) {
         (false, _) => Standing::Closed(listed(&obstacles, "; ")),
         (true, Some((table, percent))) => {
-            Standing::Open(format!("{table} has {percent} % of its numbers left; widen its key soon"))
+            Standing::Open(format!("{table} has {percent} % of its numbers left; widen its key soon{apart}"))
         }
-        (true, None) => Standing::Open(format!("{} tables that number their rows have room", here.counters.len())),
+        (true, None) => Standing::Open(format!("{} tables that number their rows have room{apart}", here.counters.len())),
     }
 }
 
@@ -103,7 +163,17 @@ pub(super) fn id_space_clear(scene: &Scene<'_>) -> Standing {
             "{opening} would give numbers again that the other side has given: {}",
             listed(&behind, ", ")
         )),
-        (true, true) => Standing::Open(format!("{opening} gives its rows numbers that nobody has given")),
+        (true, true) => {
+            Standing::Open(format!("{opening} gives its rows numbers that nobody has given{}", differing(scene, opening)))
+        }
+    }
+}
+
+/// Raised counters make different distances harmless; whoever set one of them since the cutover should know all the same.
+fn differing(scene: &Scene<'_>, opening: Side) -> String {
+    match ids::both(scene, opening).map(|(here, there)| ids::strides(opening, here, there)) {
+        None | Some(Strides::Alike) => String::new(),
+        Some(Strides::Apart(told) | Strides::Crossing(told)) => format!("; {told}"),
     }
 }
 

@@ -1,11 +1,11 @@
-//! Gates in front of the databases: the names that the public asks for, and the load balancer that they lead to.
+//! Gates in front of the databases: the names that the public asks for, and the redirect that they lead to.
 
 use std::time::Duration;
 
 use super::{Scene, open_if, unknown_of};
 use crate::clock::after;
-use crate::controllers::dns::{DnsPurpose, Pointing, RecordSet, pointing};
-use crate::controllers::redirect::{self, RedirectWish, TargetHealth};
+use crate::controllers::dns::{DnsPurpose, Pointing, pointing, shadow_is_in_place};
+use crate::controllers::redirect::{self, RedirectWish};
 use crate::migration::plan::Standing;
 use crate::names::Side;
 use crate::sighting::Sighting;
@@ -41,9 +41,8 @@ pub(super) fn flipped(scene: &Scene<'_>, side: Side, purpose: DnsPurpose) -> Sta
 
 pub(super) fn shadow_at_target(scene: &Scene<'_>) -> Standing {
     let dns = &scene.migration.spec.dns;
-    let wished = RecordSet::pointing(&dns.shadow.name, &dns.public.target, dns.ttl.duration().as_secs());
     match &scene.seen.dns.shadow {
-        Sighting::Present(found) if found.iter().all(|record| record.answer == wished.answer) => {
+        Sighting::Present(found) if shadow_is_in_place(found, dns) => {
             Standing::Open(format!("{} points at the target", dns.shadow.name))
         }
         Sighting::Present(_) => Standing::Closed(format!("{} points elsewhere", dns.shadow.name)),
@@ -79,19 +78,6 @@ fn old_ttl_ran_out(scene: &Scene<'_>, ttl_seconds: u64) -> Standing {
         Standing::Open(format!("a TTL of {ttl_seconds} s is in force since {run_out:.0}"))
     } else {
         Standing::Closed(format!("caches may hold the old TTL of {} s until {run_out:.0}", change.old_ttl_seconds))
-    }
-}
-
-pub(super) fn targets_healthy(scene: &Scene<'_>) -> Standing {
-    let wanted = scene.migration.spec.load_balancer.min_healthy_targets as usize;
-    let Some(targets) = scene.seen.redirect.targets.present() else {
-        return unknown_of("the target group's health", &scene.seen.redirect.targets);
-    };
-    let healthy = targets.iter().filter(|health| **health == TargetHealth::Healthy).count();
-    if healthy == targets.len() && healthy >= wanted {
-        Standing::Open(format!("{healthy} targets, all healthy"))
-    } else {
-        Standing::Closed(format!("{healthy} of {} targets healthy, {wanted} needed", targets.len()))
     }
 }
 

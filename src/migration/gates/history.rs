@@ -5,17 +5,14 @@ use crate::clock::after;
 use crate::migration::facts::Latch;
 use crate::migration::ladder::Rung;
 use crate::migration::plan::Standing;
+use crate::migration::wish::spent;
 
 pub(super) fn attempt_free(scene: &Scene<'_>) -> Standing {
     let attempt = scene.facts.attempt;
     match &scene.facts.latch {
         Latch::Free => Standing::Open(format!("attempt {attempt} has not been tried")),
-        Latch::Aborted { why, .. } => {
-            Standing::Closed(format!("attempt {attempt} was aborted ({why}); raise spec.attempt to try again"))
-        }
-        Latch::RolledBack { .. } => {
-            Standing::Closed(format!("attempt {attempt} was rolled back; raise spec.attempt to try again"))
-        }
+        Latch::Aborted { why, .. } => Standing::Closed(spent(attempt, &format!("aborted ({why})"))),
+        Latch::RolledBack { .. } => Standing::Closed(spent(attempt, "rolled back")),
     }
 }
 

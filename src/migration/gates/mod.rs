@@ -3,25 +3,32 @@
 //! Unknown is not open: a gate that cannot be judged lets nothing through.
 
 mod binlog;
+mod checks;
 mod databases;
 mod front;
 mod history;
+mod hooks;
 mod replication;
+mod targets;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 
 use super::approvals;
 use super::facts::{Facts, MarkerPurpose};
+use super::forced;
 use super::ladder::Rung;
 use super::observation::Observation;
 use super::plan::{GateReport, Standing};
 use super::purge;
+use crate::checks::outcome::CheckKind;
 use crate::controllers::dns::DnsPurpose;
 use crate::names::{Direction, Side};
 use crate::sighting::Sighting;
-use crate::spec::Migration;
+use crate::spec::{HookPoint, Migration};
 
 pub use binlog::binlog_terms;
+pub use checks::{failing, gate_of, next_run};
 pub use databases::lacking;
 pub use replication::{heartbeat_age, lag_now, max_lag};
 
@@ -39,14 +46,20 @@ pub struct Scene<'a> {
 }
 
 /// The closed list of gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Gate {
     /// Both databases answer.
     DatabasesReachable,
     /// The controller's accounts may do all that it will have to do, on both sides.
     ControllerPrivileged,
+    /// Legacy's binary log is one that DMS can read the changes from.
+    LegacyLogReadable,
     /// Nobody could write round a fence, on either side.
     NoBypass,
+    /// Every declared canary would say something of a closed fence: its login is right, and its endpoints answer.
+    CanariesReady,
+    /// Opening would let the application in on both sides: no lock of somebody else would be left.
+    FenceReversible,
     /// The numbers of rows leave room on the side that is to open.
     IdHeadroom,
     /// The four AWS services answer, and the cluster exists.
@@ -61,7 +74,7 @@ pub enum Gate {
     RedirectInPlace,
     /// The shadow name points at the target.
     ShadowAtTarget,
-    /// Enough targets, all healthy.
+    /// Enough targets in enough zones, all healthy.
     TargetsHealthy,
     /// The public TTL is low, and the old one has run out of every cache.
     LowTtlInForce,
@@ -79,6 +92,18 @@ pub enum Gate {
     ParityFresh,
     /// DMS's own validation found no mismatch.
     DmsValidation,
+    /// Every page of the new system is as declared, through the public path.
+    PagesProven,
+    /// Everything that the new system depends on answers as declared.
+    UpstreamsProven,
+    /// Every cache does in cluster mode what the application does with it.
+    CachesProven,
+    /// Both databases have the same structure, as far as it matters.
+    SchemasAlike,
+    /// Resolvers answer the public name as this rung wishes.
+    NamesAnswered,
+    /// Nothing arrives any more where traffic should have ended.
+    TrafficEnded,
     /// The binary log is in effect on the writer.
     BinlogInEffect,
     /// Binary logs are kept for the whole observation window.
@@ -123,10 +148,28 @@ pub enum Gate {
     RollbackDrained,
     /// All authoritative servers point the public name back at legacy.
     PublicBackAtLegacy,
+    /// Reverse replication will not bring legacy what it lacks: only then may it be given up.
+    WayBackLost,
+    /// Somebody accepts the loss of what legacy lacks, for this attempt and until now.
+    LossAccepted,
+    /// Every row that legacy lacks is saved, and that is durable.
+    RowsSaved,
     /// The reverse task is stopped.
     ReverseStopped,
     /// Both tasks are gone.
     TasksRetired,
+    /// Every hook before the fence took its call, said yes, or is given up as one that is only told.
+    HooksBeforeFence,
+    /// The same after the fence; what is demanded there lengthens the pause.
+    HooksAfterFence,
+    /// The same before the flip, where nothing can be demanded.
+    HooksBeforeFlip,
+    /// The same after the flip.
+    HooksAfterFlip,
+    /// The same after an abort. Legacy opens before and without it.
+    HooksAfterAbort,
+    /// The same after a rollback. Legacy opens before and without it.
+    HooksAfterRollback,
 }
 
 use Gate::*;
@@ -134,24 +177,60 @@ use Gate::*;
 /// What must hold before a rung counts as reached.
 pub const fn arrival(rung: Rung) -> &'static [Gate] {
     match rung {
-        Rung::Preflight => {
-            &[DatabasesReachable, ControllerPrivileged, ServicesReadable, PublicAtLegacy, ParameterGroupOwn, SchemaPresent]
-        }
-        Rung::Prepared => &[RedirectInPlace, ShadowAtTarget, TargetsHealthy, LowTtlInForce, TargetQuiet, SchemaPresent],
+        Rung::Preflight => &[
+            DatabasesReachable,
+            ControllerPrivileged,
+            LegacyLogReadable,
+            ServicesReadable,
+            PublicAtLegacy,
+            ParameterGroupOwn,
+            SchemaPresent,
+        ],
+        Rung::Prepared => &[
+            RedirectInPlace,
+            ShadowAtTarget,
+            TargetsHealthy,
+            LowTtlInForce,
+            NamesAnswered,
+            TargetQuiet,
+            SchemaPresent,
+            SchemasAlike,
+        ],
         Rung::Replicating => &[FullLoadDone, ForwardTablesHealthy, ForwardLag],
-        Rung::Validated => &[ParityClean, DmsValidation, TargetsHealthy, ForwardTablesHealthy],
+        Rung::Validated => &[
+            ParityClean,
+            DmsValidation,
+            TargetsHealthy,
+            ForwardTablesHealthy,
+            PagesProven,
+            UpstreamsProven,
+            CachesProven,
+            SchemasAlike,
+        ],
         Rung::RollbackArmed => &[BinlogInEffect, RetentionCoversWindow, ReverseCreated],
         Rung::Fence => &[TargetFenced, LegacyFenced],
-        Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy],
+        Rung::Drain => &[LegacyFenced, TargetFenced, Drained, ForwardTablesHealthy, HooksAfterFence],
         Rung::Arm => &[LegacyFenced, TargetFenced, ForwardStopped, IdSpaceClear, ReverseStartKnown, NoReturnPassed],
-        Rung::Open => &[LegacyFenced, TargetOpen],
-        Rung::Flip => &[LegacyFenced, TargetOpen, PublicAtTarget, ReverseProven, ReverseHealthy],
+        Rung::Open => &[LegacyFenced, TargetOpen, HooksBeforeFlip],
+        Rung::Flip => &[
+            LegacyFenced,
+            TargetOpen,
+            PublicAtTarget,
+            ReverseProven,
+            ReverseHealthy,
+            NamesAnswered,
+            TrafficEnded,
+            HooksAfterFlip,
+        ],
         Rung::Observing => &[],
         Rung::Completed => &[TasksRetired],
-        Rung::Aborted => &[LegacyOpen],
+        Rung::Aborted => &[LegacyOpen, HooksAfterAbort],
         Rung::RollbackFence => &[LegacyFenced, TargetFenced],
         Rung::RollbackFlip => &[LegacyFenced, TargetFenced, RollbackDrained, IdSpaceClear],
-        Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped],
+        Rung::ForcedStop => &[LossAccepted, NoBypass, FenceReversible, LegacyFenced, ReverseStopped],
+        Rung::ForcedFence => &[LegacyFenced, TargetFenced],
+        Rung::ForcedExport => &[LegacyFenced, TargetFenced, ReverseStopped, RowsSaved, IdSpaceClear],
+        Rung::RollbackOpen => &[LegacyOpen, PublicBackAtLegacy, ReverseStopped, HooksAfterRollback],
     }
 }
 
@@ -160,7 +239,10 @@ pub const CUTOVER: &[Gate] = &[
     AttemptFree,
     Approved,
     ControllerPrivileged,
+    LegacyLogReadable,
     NoBypass,
+    CanariesReady,
+    FenceReversible,
     IdHeadroom,
     LegacyOpen,
     TargetQuiet,
@@ -168,20 +250,30 @@ pub const CUTOVER: &[Gate] = &[
     LowTtlInForce,
     TargetsHealthy,
     RedirectInPlace,
+    PagesProven,
+    UpstreamsProven,
+    CachesProven,
+    SchemasAlike,
+    NamesAnswered,
     FullLoadDone,
     ForwardTablesHealthy,
     ParityFresh,
+    DmsValidation,
     ForwardLag,
+    HooksBeforeFence,
 ];
 
 /// What must hold before the way back is given up.
 pub const COMPLETION: &[Gate] = &[WindowPassed, PublicAtTarget, LegacyFenced, TargetOpen, ReverseHealthy, ReverseLag];
 
 /// What must hold before the first fence of a rollback closes: a rollback that cannot end must not begin.
-pub const ROLLBACK: &[Gate] = &[NoBypass, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+pub const ROLLBACK: &[Gate] = &[NoBypass, FenceReversible, LegacyFenced, ReverseHealthy, ReverseLogKept, ReverseLag];
+
+/// What must hold before a rollback that loses writes to legacy begins; for nothing else may it be forced.
+pub const FORCED: &[Gate] = &[LossAccepted, WayBackLost, NoBypass, FenceReversible, LegacyFenced];
 
 /// What is told from the first look on, though nothing waits for it before the cutover.
-pub const FOREWARNED: &[Gate] = &[NoBypass, IdHeadroom];
+pub const FOREWARNED: &[Gate] = &[NoBypass, CanariesReady, FenceReversible, IdHeadroom];
 
 /// Judgements as they are published.
 pub fn report(judged: &[(Gate, Standing)]) -> Vec<GateReport> {
@@ -200,7 +292,10 @@ impl Gate {
         match self {
             DatabasesReachable => databases::reachable(scene),
             ControllerPrivileged => databases::controller_privileged(scene),
+            LegacyLogReadable => binlog::legacy_log_readable(scene),
             NoBypass => databases::no_bypass(scene),
+            CanariesReady => databases::canaries_ready(scene),
+            FenceReversible => databases::fence_reversible(scene),
             IdHeadroom => databases::id_headroom(scene),
             IdSpaceClear => databases::id_space_clear(scene),
             ServicesReadable => services_readable(scene),
@@ -209,7 +304,7 @@ impl Gate {
             SchemaPresent => databases::schema_present(scene),
             RedirectInPlace => front::redirect_in_place(scene),
             ShadowAtTarget => front::shadow_at_target(scene),
-            TargetsHealthy => front::targets_healthy(scene),
+            TargetsHealthy => targets::healthy(scene),
             LowTtlInForce => front::low_ttl_in_force(scene),
             TargetQuiet => databases::fenced(scene, Side::Target, &spec.target.database.application_accounts),
             FullLoadDone => replication::full_load_done(scene),
@@ -218,6 +313,12 @@ impl Gate {
             ParityClean => databases::parity_clean(scene),
             ParityFresh => databases::parity_fresh(scene),
             DmsValidation => replication::dms_validation(scene),
+            PagesProven => checks::proven(scene, CheckKind::Page),
+            UpstreamsProven => checks::proven(scene, CheckKind::Upstream),
+            CachesProven => checks::proven(scene, CheckKind::Cache),
+            SchemasAlike => checks::proven(scene, CheckKind::Schema),
+            NamesAnswered => checks::proven(scene, CheckKind::Names),
+            TrafficEnded => checks::proven(scene, CheckKind::Traffic),
             BinlogInEffect => binlog::in_effect(scene),
             RetentionCoversWindow => binlog::retention_covers_window(scene),
             ReverseCreated => replication::reverse_created(scene),
@@ -246,8 +347,20 @@ impl Gate {
             WindowPassed => history::window_passed(scene),
             RollbackDrained => replication::marker_arrived(scene, MarkerPurpose::RollbackDrain),
             PublicBackAtLegacy => front::flipped(scene, Side::Legacy, DnsPurpose::FlipToLegacy),
+            WayBackLost => forced::way_back_lost(scene),
+            LossAccepted => forced::loss_accepted(scene),
+            RowsSaved => match &scene.facts.quarantine {
+                Some(quarantined) => Standing::Open(format!("{quarantined}")),
+                None => Standing::Closed("the rows that legacy lacks are not saved yet".into()),
+            },
             ReverseStopped => replication::stopped(scene, Direction::Reverse),
             TasksRetired => replication::tasks_retired(scene),
+            HooksBeforeFence => hooks::settled(scene, HookPoint::BeforeFence),
+            HooksAfterFence => hooks::settled(scene, HookPoint::AfterFence),
+            HooksBeforeFlip => hooks::settled(scene, HookPoint::BeforeFlip),
+            HooksAfterFlip => hooks::settled(scene, HookPoint::AfterFlip),
+            HooksAfterAbort => hooks::settled(scene, HookPoint::AfterAbort),
+            HooksAfterRollback => hooks::settled(scene, HookPoint::AfterRollback),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Scene, unknown_of};
 use crate::clock::elapsed;
-use crate::controllers::replication::{Connection, TableState, Task, TaskStatus, ValidationState};
-use crate::database::DatabaseView;
+use crate::controllers::replication::settings::few;
+use crate::controllers::replication::{Connection, MISMATCHED, TableState, TableStatistic, Task, TaskStatus, ValidationState};
+use crate::migration::crossing::Lag;
 use crate::migration::facts::MarkerPurpose;
 use crate::migration::plan::Standing;
 use crate::names::Direction;
@@ -18,11 +19,25 @@ fn task<'a>(scene: &Scene<'a>, direction: Direction) -> Result<&'a Task, Standin
     sighting.present().ok_or_else(|| unknown_of(&format!("the {direction} task"), sighting))
 }
 
+/// What keeps a task that somebody else may have made from being relied on, though it is there.
+fn carelessness(task: &Task, direction: Direction) -> Option<Standing> {
+    match &task.drift {
+        Sighting::Present(drift) if drift.is_empty() => None,
+        Sighting::Present(drift) => {
+            Some(Standing::Closed(format!("the {direction} task is set up in another way: {}", few(drift))))
+        }
+        sighting => Some(unknown_of(&format!("how the {direction} task is set up"), sighting)),
+    }
+}
+
 pub(super) fn full_load_done(scene: &Scene<'_>) -> Standing {
     let task = match task(scene, Direction::Forward) {
         Ok(task) => task,
         Err(standing) => return standing,
     };
+    if let Some(standing) = carelessness(task, Direction::Forward) {
+        return standing;
+    }
     match &task.status {
         TaskStatus::Running if task.full_load_percent == 100 && task.tables_loading == 0 => {
             Standing::Open("the full load is done, changes flow".into())
@@ -60,12 +75,18 @@ pub fn heartbeat_age(scene: &Scene<'_>, direction: Direction) -> Option<Duration
     arrived.heartbeats.get(&direction.source()).map(|sent| elapsed(*sent, source.at))
 }
 
-/// The lag as heartbeats show it: zero while the newest one has arrived, else the age of the newest that has.
-pub fn lag_now(scene: &Scene<'_>, direction: Direction) -> Option<Duration> {
-    let newest = |view: &DatabaseView| view.heartbeats.get(&direction.source()).copied();
-    let sent = scene.seen.database(direction.source()).present().and_then(newest)?;
-    let arrived = scene.seen.database(direction.source().other()).present().and_then(newest)?;
-    Some(if arrived >= sent { Duration::ZERO } else { elapsed(arrived, sent) })
+/// How far behind `direction` is, as its heartbeats have proven it across looks; for people and for metrics. What lets a switch
+/// through asks for a fresh heartbeat in the very look that it is judged on.
+pub fn lag_now(scene: &Scene<'_>, direction: Direction) -> Lag {
+    let sides = [direction.source(), direction.source().other()];
+    if sides.iter().any(|side| scene.seen.database(*side).present().is_none()) {
+        return Lag::Unproven;
+    }
+    match scene.seen.crossing.lag(max_lag(scene.migration, direction)) {
+        // None is sent while the migration is paused, so that nothing is proven any more.
+        Lag::Within { .. } if scene.migration.spec.paused => Lag::Unproven,
+        lag => lag,
+    }
 }
 
 pub(super) fn lag(scene: &Scene<'_>, direction: Direction) -> Standing {
@@ -85,19 +106,35 @@ pub const fn max_lag(migration: &Migration, direction: Direction) -> Duration {
     }
 }
 
+/// DMS's own comparison is a second witness that can only accuse. It compares no table without a key and is never done with a
+/// busy one, so what is pending, or was not compared, holds nobody up. That every row is equal is proven by this program's own
+/// comparison, whose gates stand beside this one.
 pub(super) fn dms_validation(scene: &Scene<'_>) -> Standing {
     let sighting = &scene.seen.replication.forward_tables;
     let Some(tables) = sighting.present() else {
         return unknown_of("the list of the forward task's tables", sighting);
     };
-    let failed: Vec<String> = tables
-        .iter()
-        .filter_map(|statistic| match &statistic.validation {
-            ValidationState::Failed(word) => Some(format!("{}: {word}", statistic.table)),
-            ValidationState::Validated | ValidationState::Pending(_) | ValidationState::NotValidated(_) => None,
-        })
-        .collect();
-    if failed.is_empty() { Standing::Open("DMS reports no mismatch".into()) } else { Standing::Closed(failed.join(", ")) }
+    let failed: Vec<String> = tables.iter().filter_map(|statistic| accusation(statistic, scene.migration)).collect();
+    if !failed.is_empty() {
+        return Standing::Closed(failed.join(", "));
+    }
+    let pending = tables.iter().filter(|statistic| matches!(statistic.validation, ValidationState::Pending(_))).count();
+    match pending {
+        0 => Standing::Open("DMS reports no mismatch".into()),
+        pending => Standing::Open(format!("DMS reports no mismatch, and still compares {pending} of {} tables", tables.len())),
+    }
+}
+
+/// What DMS says against a table. Rows of declared validation writes are on the target alone; DMS knows of no exceptions and
+/// calls them mismatched, and only this program's comparison can tell them from others.
+fn accusation(statistic: &TableStatistic, migration: &Migration) -> Option<String> {
+    let table = statistic.table.to_string();
+    let declared = migration.spec.validation.declared_writes.iter().any(|writes| writes.table == table);
+    match &statistic.validation {
+        ValidationState::Failed(word) if declared && word == MISMATCHED => None,
+        ValidationState::Failed(word) => Some(format!("{table}: {word}")),
+        ValidationState::Validated | ValidationState::Pending(_) | ValidationState::NotValidated(_) => None,
+    }
 }
 
 pub(super) fn reverse_created(scene: &Scene<'_>) -> Standing {
@@ -106,6 +143,9 @@ pub(super) fn reverse_created(scene: &Scene<'_>) -> Standing {
         Ok(task) => task,
         Err(standing) => return standing,
     };
+    if let Some(standing) = carelessness(task, Direction::Reverse) {
+        return standing;
+    }
     // A task that has run keeps its old position; only one that never ran starts where this attempt says.
     if task.status != TaskStatus::Ready || task.started_before {
         return Standing::Closed(format!("the reverse task is {}", task.status));

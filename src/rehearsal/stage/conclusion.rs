@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::announced::Announced;
 use super::{Rehearsed, Stage};
 use crate::clock::elapsed;
 use crate::journal::{Entry, Event, HISTORY_PAGE, Journal};
@@ -10,6 +11,7 @@ use crate::migration::facts::Fact;
 use crate::migration::status::MigrationStatus;
 use crate::names::Side;
 use crate::rehearsal::pause::{PauseSplit, split};
+use crate::rehearsal::story::Story;
 use crate::rehearsal::timeline::PhaseEntry;
 use crate::rehearsal::verdict::Verdict;
 use crate::sim::World;
@@ -54,6 +56,7 @@ impl Stage<'_> {
             if let Some(lab) = &lab {
                 judge_switches(&mut world, lab, authoritative, now);
             }
+            judge_calls(&mut world, &self.announced, &history);
             (world.report(authoritative), pauses)
         };
         let pause = |side| pauses.iter().rev().find(|pause| pause.towards == side).map(|pause| pause.seconds);
@@ -74,10 +77,13 @@ impl Stage<'_> {
             controller_starts: self.starts,
             aws_calls: report.aws_calls,
             faults_injected: report.faults_injected,
+            hook_calls: report.hook_calls,
             violations: report.violations,
+            lessons: self.story.as_ref().map_or_else(Vec::new, Story::report),
             lab,
         };
-        Rehearsed { verdict, timeline: self.timeline, places, killed: self.killer.into_killed(), status }
+        let killed = self.killer.into_killed();
+        Rehearsed { verdict, timeline: self.timeline, places, killed, status, journal: self.journal }
     }
 }
 
@@ -102,6 +108,14 @@ fn phases_reached(history: &[Entry]) -> Vec<PhaseEntry> {
     reached.collect()
 }
 
+/// S9: what came to a service without an intent in the journal.
+fn judge_calls(world: &mut World, announced: &Announced, history: &[Entry]) {
+    let calls = std::mem::take(&mut world.faults().mutations);
+    for (at, service, operation) in announced.missing(history, &calls) {
+        world.monitor.report("S9", *at, format!("{operation} came to {} before the journal had its intent", service.name()));
+    }
+}
+
 /// S1 with real servers: customers are the witnesses. One side says yes, then the other; each further change means that both
 /// were open.
 fn judge_switches(world: &mut World, lab: &LabReport, authoritative: Side, now: Timestamp) {
@@ -115,5 +129,39 @@ fn judge_switches(world: &mut World, lab: &LabReport, authoritative: Side, now: 
     }
     if lab.left_behind > 0 {
         world.monitor.report("S2", now, format!("{} rows are not on {authoritative}", lab.left_behind));
+    }
+    if lab.unbalanced > 0 {
+        world.monitor.report("S2", now, format!("{} accounts on {authoritative} do not balance", lab.unbalanced));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Aws;
+    use crate::rehearsal::operator::Scenario;
+    use crate::rehearsal::stage::Request;
+    use crate::sim::monitor::Violation;
+    use crate::sim::profile::FaultProfile;
+    use crate::sim::wire::connector::transport;
+    use crate::spec::load::load;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_no_intent_announced_is_held_against_the_controller() {
+        let text = include_bytes!("../../../manifests/base/payments.yaml");
+        let migration = load("payments.yaml", text).expect("the example is valid").migration.into_inner();
+        let request = Request::new(Scenario::Forward, "calm", FaultProfile::calm(), 1);
+        for (calls, violations) in [(0, 0), (1, 1)] {
+            let stage = Stage::set(&migration, &request);
+            let aws = Aws::from_transport(&stage.region, &transport(stage.world.clone(), stage.clock.clone()), &stage.clock);
+            for _ in 0..calls {
+                let answer = aws.dms.delete_replication_task().replication_task_arn("arn:of:no:task").send().await;
+                assert!(answer.is_err(), "it has come, and there is no such task");
+            }
+            let begins = stage.clock.now();
+            let verdict = stage.conclude(begins, None, true, 0, None).verdict;
+            let found: Vec<&Violation> = verdict.violations.iter().filter(|violation| violation.rule == "S9").collect();
+            assert_eq!(found.len(), violations, "{:?}", verdict.violations);
+        }
     }
 }

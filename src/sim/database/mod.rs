@@ -4,8 +4,10 @@
 
 pub mod binlog;
 pub mod compare;
+pub mod export;
 pub mod rows;
 pub mod seam;
+pub mod structure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use jiff::Timestamp;
 
 use self::binlog::{Binlog, Change, Origin};
 use self::rows::{DuplicateEntry, NoSuchRow, Row, Table, TableNumber};
-use crate::database::{AccountView, BinlogPosition, BinlogView};
-use crate::names::{Account, Direction, MarkerId, Side};
+use crate::database::{AccountLock, AccountView, BinlogPosition, BinlogView, LogForm};
+use crate::names::{Account, Direction, MarkerId, Side, TableName};
 
 /// How many connections the application's pool holds with each account.
 const POOL_CONNECTIONS: u32 = 8;
@@ -32,15 +34,6 @@ pub enum AccountUse {
     Validation,
 }
 
-/// `ACCOUNT LOCK` and `ACCOUNT UNLOCK`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lock {
-    /// New connections are refused.
-    Locked,
-    /// New connections are accepted.
-    Unlocked,
-}
-
 /// One account.
 #[derive(Debug, Clone)]
 pub struct DatabaseAccount {
@@ -49,7 +42,7 @@ pub struct DatabaseAccount {
     /// Whose it is.
     pub used_by: AccountUse,
     /// Whether it may connect.
-    pub lock: Lock,
+    pub lock: AccountLock,
 }
 
 /// Whether the server answers.
@@ -70,6 +63,8 @@ pub struct BinlogSettings {
     pub row_image: String,
     /// `NONE`, `CRC32`
     pub checksum: String,
+    /// Compressed or not.
+    pub form: LogForm,
 }
 
 /// The database of one side.
@@ -79,6 +74,8 @@ pub struct SimDatabase {
     pub side: Side,
     /// Tables by number.
     pub tables: Vec<Table>,
+    /// Tables of the setting that nobody created here.
+    pub missing: BTreeSet<TableName>,
     /// Every account that the spec declares.
     pub accounts: Vec<DatabaseAccount>,
     /// Accounts that nobody declared, each with a privilege that lets it undo a fence.
@@ -115,10 +112,12 @@ impl SimDatabase {
             Side::Legacy => ("ROW", "NONE", Some(14 * 24)),
             Side::Target => ("OFF", "CRC32", None),
         };
-        let binlog = BinlogSettings { format: format.to_owned(), row_image: "FULL".to_owned(), checksum: checksum.to_owned() };
+        let (format, row_image, checksum) = (format.to_owned(), "FULL".to_owned(), checksum.to_owned());
+        let binlog = BinlogSettings { format, row_image, checksum, form: LogForm::Plain };
         Self {
             side,
             tables: (0..tables).map(|_| Table::default()).collect(),
+            missing: BTreeSet::new(),
             accounts,
             strangers: Vec::new(),
             given: Vec::new(),
@@ -147,13 +146,23 @@ impl SimDatabase {
 
     /// Whether any account of this use is unlocked, even while the server restarts.
     pub fn is_unlocked(&self, used_by: AccountUse) -> bool {
-        self.accounts.iter().any(|account| account.used_by == used_by && account.lock == Lock::Unlocked)
+        self.accounts.iter().any(|account| account.used_by == used_by && !account.lock.is_shut())
     }
 
-    /// Locks or unlocks those of `accounts` that exist here.
-    pub fn set_lock(&mut self, accounts: &[Account], lock: Lock) {
-        for account in self.accounts.iter_mut().filter(|known| accounts.contains(&known.account)) {
-            account.lock = lock;
+    /// A fence locks those of `accounts` that exist here and are open.
+    pub fn lock(&mut self, accounts: &[Account]) {
+        self.turn(accounts, AccountLock::Open, AccountLock::ByFence);
+    }
+
+    /// A fence unlocks those of `accounts` that it has locked.
+    pub fn unlock(&mut self, accounts: &[Account]) {
+        self.turn(accounts, AccountLock::ByFence, AccountLock::Open);
+    }
+
+    fn turn(&mut self, accounts: &[Account], from: AccountLock, to: AccountLock) {
+        let known = self.accounts.iter_mut().filter(|known| accounts.contains(&known.account));
+        for account in known.filter(|known| known.lock == from) {
+            account.lock = to;
         }
     }
 
@@ -163,13 +172,15 @@ impl SimDatabase {
         self.accounts
             .iter()
             .map(|account| {
-                let connections = match (account.lock, account.used_by) {
-                    (Lock::Unlocked, AccountUse::Application) => POOL_CONNECTIONS,
-                    (Lock::Unlocked, AccountUse::Validation) => 1,
-                    (Lock::Locked, AccountUse::Application) => std::mem::take(&mut held),
-                    (Lock::Locked, AccountUse::Validation) => 0,
+                let connections = match (account.lock.is_shut(), account.used_by) {
+                    (false, AccountUse::Application) => POOL_CONNECTIONS,
+                    (false, AccountUse::Validation) => 1,
+                    (true, AccountUse::Application) => std::mem::take(&mut held),
+                    (true, AccountUse::Validation) => 0,
                 };
-                AccountView { account: account.account.clone(), locked: account.lock == Lock::Locked, connections }
+                let is_foreign = account.lock == AccountLock::BySomebodyElse;
+                let foreign_locks = is_foreign.then(|| account.account.clone()).into_iter().collect();
+                AccountView { account: account.account.clone(), lock: account.lock, foreign_locks, connections }
             })
             .collect()
     }
@@ -181,6 +192,7 @@ impl SimDatabase {
             format: self.binlog.format.clone(),
             row_image: self.binlog.row_image.clone(),
             checksum: self.binlog.checksum.clone(),
+            form: self.binlog.form,
             retention_hours: self.retention_hours,
             oldest: self.is_logging().then(|| self.log.oldest()),
         }

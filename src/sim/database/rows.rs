@@ -83,6 +83,11 @@ impl Table {
         self.by_key.get(&key).and_then(|id| self.rows.get(id))
     }
 
+    /// The row with this primary key.
+    pub fn with_id(&self, id: u64) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
     /// All rows by primary key.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.rows.values()

@@ -1,5 +1,6 @@
 //! The database seam over the simulated databases: the same verbs as real servers, in virtual time.
 
+use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,13 @@ use jiff::Timestamp;
 use super::Availability;
 use super::binlog::{Change, Origin};
 use super::compare::{DigestScope, TableDigest, digests};
+use super::structure;
 use crate::clock::Clock;
 use crate::database::receipt::{Knock, KnockAnswer, REST, Rest};
-use crate::database::{Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, Receipt};
+use crate::database::{
+    Answer, Bypass, Counter, Database, DatabaseView, Epoch, IdFloor, IdSpace, Inspection, MigrationsTable, Receipt, Stride,
+    Structure,
+};
 use crate::fault::{Fault, Problem};
 use crate::names::{Account, MarkerId, Side};
 use crate::sim::crash::{CrashSwitch, Place};
@@ -81,7 +86,7 @@ impl SimulatedDatabase {
                 let mut world = self.world();
                 match world.databases.side(self.side).availability {
                     Availability::Rebooting => {
-                        Err(Problem::Ambiguous { detail: "connection refused: the server restarts".to_owned() })
+                        Err(Problem::Unreachable { why: "connection refused: the server restarts".to_owned() })
                     }
                     Availability::Available => apply(&mut world, self.side),
                 }
@@ -112,6 +117,14 @@ impl SimulatedDatabase {
     /// A fault, where the connection breaks or the server restarts.
     pub async fn digest_tables(&self, scope: DigestScope<'_>) -> Result<Vec<TableDigest>, Fault> {
         self.verb("digest the tables", move |world, side| Ok(digests(world, side, scope))).await
+    }
+
+    /// Reads both sides, and saves what it finds on the controller's own disk.
+    ///
+    /// # Errors
+    /// As [`Self::digest_tables`].
+    pub async fn saved<T: Send>(&self, name: &'static str, save: impl FnOnce(&mut World) -> T + Send) -> Result<T, Fault> {
+        self.verb(name, |world, _| Ok(save(world))).await
     }
 
     async fn close(&self, epoch: Epoch, accounts: &[Account]) -> Result<(), Fault> {
@@ -160,6 +173,8 @@ fn claim(world: &mut World, side: Side, epoch: Epoch) -> Result<(), Problem> {
         return Err(Problem::Superseded { ours: epoch.0, theirs: *stored });
     }
     *stored = epoch.0;
+    let now = world.now();
+    world.monitor.changed_under(now, side, epoch.0);
     Ok(())
 }
 
@@ -175,7 +190,7 @@ fn view(world: &mut World, side: Side) -> DatabaseView {
         position: database.position(),
         binlog: database.binlog_view(),
         epoch: Epoch(database.epoch),
-        tables: world.setting.tables.iter().cloned().collect(),
+        tables: structure::tables(world, side),
         markers: database.markers.clone(),
         heartbeats: database.heartbeats.clone(),
         receipt: receipt(world, side, open_transactions),
@@ -187,7 +202,8 @@ fn receipt(world: &World, side: Side, open_transactions: u32) -> Option<Receipt>
     let declared = world.setting.migration.database(side);
     let database = world.databases.side(side);
     let views = database.account_views(open_transactions);
-    let shut = |account: &Account| views.iter().any(|view| view.account == *account && view.locked && view.connections == 0);
+    let shut =
+        |account: &Account| views.iter().any(|view| view.account == *account && view.lock.is_shut() && view.connections == 0);
     if !declared.application_accounts.iter().all(shut) {
         return None;
     }
@@ -214,13 +230,26 @@ fn inspection(world: &World, side: Side) -> Inspection {
     let bypasses = untrusted
         .map(|(account, privilege)| Bypass::Administrator { account: account.clone(), privilege: (*privilege).to_owned() })
         .collect();
-    Inspection { at: world.now(), missing_privileges: Vec::new(), bypasses }
+    Inspection { at: world.now(), missing_privileges: Vec::new(), bypasses, canaries: logins(world, side) }
+}
+
+/// What each canary's login meets: its account, locked or not, or nobody of that name. Every password here is right.
+fn logins(world: &World, side: Side) -> Vec<Knock> {
+    let (declared, database) = (world.setting.migration.database(side), world.databases.side(side));
+    let answer = |account: &Account| match database.accounts.iter().find(|known| known.account == *account) {
+        Some(known) if known.lock.is_shut() => KnockAnswer::Refused { code: "3118".to_owned() },
+        Some(_) => KnockAnswer::LetIn,
+        None => KnockAnswer::Inconclusive { why: "denied (1045): nobody here has that name".to_owned() },
+    };
+    let endpoint = format!("{}:{}", declared.host, declared.port);
+    let knock = |account: &Account| Knock { account: account.clone(), endpoint: endpoint.clone(), answer: answer(account) };
+    declared.canaries.iter().map(|canary| knock(&canary.account)).collect()
 }
 
 fn id_space(world: &World, side: Side) -> IdSpace {
     let tables = world.setting.tables.iter().zip(&world.databases.side(side).tables);
     let counter = |table: &super::rows::Table| Counter { next: table.next_id(), highest: table.last_id(), maximum: u64::MAX };
-    IdSpace { counters: tables.map(|(name, table)| (name.clone(), counter(table))).collect() }
+    IdSpace { stride: Stride::default(), counters: tables.map(|(name, table)| (name.clone(), counter(table))).collect() }
 }
 
 impl Database for SimulatedDatabase {
@@ -238,6 +267,21 @@ impl Database for SimulatedDatabase {
 
     fn id_space(&self) -> Answer<'_, IdSpace> {
         Box::pin(self.verb("read the numbers of the rows", |world, side| Ok(id_space(world, side))))
+    }
+
+    fn structure(&self) -> Answer<'_, Structure> {
+        Box::pin(self.verb("read the structure", |world, side| Ok(structure::structure(world, side))))
+    }
+
+    fn migrations<'a>(&'a self, _table: &'a MigrationsTable) -> Answer<'a, BTreeSet<String>> {
+        Box::pin(self.verb("read the application's migrations", |world, side| Ok(structure::migrations(world, side))))
+    }
+
+    /// Whatever is asked, it is what somebody would ask here: how often the application has written.
+    fn number<'a>(&'a self, _query: &'a str) -> Answer<'a, i64> {
+        Box::pin(self.verb("ask for a number", |world, side| {
+            Ok(i64::try_from(world.databases.side(side).application_commits).unwrap_or(i64::MAX))
+        }))
     }
 
     fn raise_ids<'a>(&'a self, epoch: Epoch, floors: &'a [IdFloor]) -> Answer<'a, ()> {

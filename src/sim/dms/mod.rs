@@ -10,6 +10,7 @@ pub mod outside;
 pub mod settings;
 pub mod task;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -65,6 +66,8 @@ pub struct Dms {
     pub notes: Vec<Note>,
     errands: Vec<Errand>,
     retired: [Progress; 2],
+    /// Directions that no task can serve.
+    cut_off: BTreeSet<Direction>,
     rng: fastrand::Rng,
 }
 
@@ -78,6 +81,7 @@ impl Dms {
             notes: Vec::new(),
             errands: Vec::new(),
             retired: [Progress::default(); 2],
+            cut_off: BTreeSet::new(),
             rng,
         }
     }
@@ -109,6 +113,10 @@ impl Dms {
                 let told = Told { notes: &mut self.notes, errands: &mut self.errands };
                 pass(task, now, databases, faults, &self.setting, told);
             }
+            if task.status == Status::Running && self.cut_off.contains(&task.direction) {
+                fail(task, now, &TaskFailure("Access denied for user 'dms'@'%' (using password: YES)".to_owned()));
+                task.status = Status::Failed;
+            }
             if task.status == Status::Running {
                 run(task, now, databases, faults, &mut self.rng);
             }
@@ -133,6 +141,16 @@ impl Dms {
     pub fn stall(&mut self, direction: Direction, until: Timestamp) {
         let tasks = self.tasks.iter_mut().filter(|task| task.direction == direction);
         tasks.filter_map(|task| task.mover.as_mut()).for_each(|mover| mover.stall(until));
+    }
+
+    /// Somebody takes DMS's account away at one end: the task of this direction fails, and again whenever it has started.
+    pub fn cut_off(&mut self, direction: Direction) {
+        self.cut_off.insert(direction);
+    }
+
+    /// The account is given back.
+    pub fn mend(&mut self, direction: Direction) {
+        self.cut_off.remove(&direction);
     }
 
     /// Whether a task of this direction runs.

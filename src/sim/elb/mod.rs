@@ -1,27 +1,25 @@
 //! ELBv2: one application load balancer, its listeners and one target group.
 //!
 //! Health is computed when asked, so there is nothing to step. Not modelled: rules beside each listener's default one,
-//! registration and deregistration, unhealthy targets, tags, attributes, authentication actions, other balancer types.
+//! calls that register and deregister targets, tags, attributes, authentication actions, other balancer types.
 
 mod action;
+mod targets;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 pub use action::{Action, FixedResponse, Redirect, WeightedGroup};
+pub use targets::Targets;
 
 use self::action::validation;
-use crate::clock::after;
-use crate::names::{LoadBalancerArn, TargetGroupArn};
+use crate::names::{LoadBalancerArn, TargetGroupArn, region_of};
 use crate::sim::wire::xml::Xml;
 use crate::sim::wire::{Parameters, ServiceError, query};
 
-/// A target is `healthy` so long after its group is first referenced: five checks, 5 to 30 seconds apart.
-const HEALTHY_AFTER_SECONDS: std::ops::RangeInclusive<u64> = 25..=150;
 /// Listeners of one load balancer (User Guide, "Quotas").
 const LISTENERS_AT_MOST: usize = 50;
 const CERTIFICATE: &str = "arn:aws:acm:eu-west-1:111122223333:certificate/00000000-0000-4000-8000-000000000001";
@@ -51,20 +49,13 @@ pub struct ListenerSettings {
     pub default_actions: Vec<Action>,
 }
 
-#[derive(Debug)]
-struct Target {
-    id: String,
-    healthy_after: Duration,
-}
-
 /// One load balancer.
 #[derive(Debug)]
 pub struct Elb {
     load_balancer: LoadBalancerArn,
     target_group: TargetGroupArn,
-    targets: Vec<Target>,
-    /// Since when a listener forwards to the target group.
-    referenced_since: Option<Timestamp>,
+    /// The targets of the group.
+    pub targets: Targets,
     /// By port; a port is used once.
     listeners: BTreeMap<u16, Listener>,
     rng: fastrand::Rng,
@@ -79,14 +70,10 @@ impl Elb {
         start: Timestamp,
         mut rng: fastrand::Rng,
     ) -> Self {
-        let targets = (0..targets)
-            .map(|number| Target {
-                id: format!("10.0.{}.{}", number / 200, 10 + number % 200),
-                healthy_after: Duration::from_secs(rng.u64(HEALTHY_AFTER_SECONDS)),
-            })
-            .collect();
+        let region = region_of(load_balancer.as_str()).unwrap_or("eu-west-1");
+        let targets = Targets::new(targets, region, start, &mut rng);
         let forward = Action::Forward(vec![WeightedGroup { arn: target_group.to_string(), weight: 1 }]);
-        let mut elb = Self { load_balancer, target_group, targets, referenced_since: None, listeners: BTreeMap::new(), rng };
+        let mut elb = Self { load_balancer, target_group, targets, listeners: BTreeMap::new(), rng };
         let settings = ListenerSettings {
             protocol: "HTTPS".to_owned(),
             ssl_policy: Some(SSL_POLICY.to_owned()),
@@ -138,12 +125,11 @@ impl Elb {
         self.listeners.insert(port, Listener { arn, port, settings });
     }
 
-    /// Health is only checked while something forwards to the group.
     fn note_references(&mut self, now: Timestamp) {
         let group = self.target_group.as_str();
         let actions = || self.listeners.values().flat_map(|listener| &listener.settings.default_actions);
-        let referenced = actions().any(|action| action.forwards_to(group));
-        self.referenced_since = referenced.then(|| self.referenced_since.unwrap_or(now));
+        let is_referenced = actions().any(|action| action.forwards_to(group));
+        self.targets.note_reference(is_referenced, now);
     }
 
     fn describe_load_balancers(&self, sent: &Parameters) -> Result<String, ServiceError> {
@@ -258,7 +244,7 @@ impl Elb {
                 xml.leaf("Protocol", "HTTP");
                 xml.leaf("Port", 8080);
                 xml.leaf("TargetType", "ip");
-                let balancers = self.referenced_since.map(|_| &self.load_balancer);
+                let balancers = self.targets.are_referenced().then_some(&self.load_balancer);
                 xml.node("LoadBalancerArns", |xml| balancers.into_iter().for_each(|arn| xml.leaf("member", arn)));
             });
             xml.optional("NextMarker", next);
@@ -269,28 +255,7 @@ impl Elb {
         self.check_group(query::optional(sent, "TargetGroupArn").ok_or_else(|| validation("TargetGroupArn is missing"))?)?;
         let wanted: Vec<String> =
             query::items(sent, "Targets.member").iter().filter_map(|target| target.get("Id").cloned()).collect();
-        let known = self.targets.iter().filter(|target| wanted.is_empty() || wanted.contains(&target.id));
-        let mut rows: Vec<(&str, Health)> = known.map(|target| (target.id.as_str(), self.health_of(target, now))).collect();
-        let strangers = wanted.iter().filter(|id| self.targets.iter().all(|target| target.id != **id));
-        rows.extend(strangers.map(|id| (id.as_str(), Health::NotRegistered)));
-        Ok(Xml::written(|xml| {
-            xml.list("TargetHealthDescriptions", "member", rows, |xml, (id, health)| {
-                xml.node("Target", |xml| {
-                    xml.leaf("Id", id);
-                    xml.leaf("Port", 8080);
-                });
-                xml.leaf("HealthCheckPort", 8080);
-                xml.node("TargetHealth", |xml| health.write(xml));
-            });
-        }))
-    }
-
-    fn health_of(&self, target: &Target, now: Timestamp) -> Health {
-        match self.referenced_since {
-            None => Health::NotInUse,
-            Some(since) if after(since, target.healthy_after) <= now => Health::Healthy,
-            Some(_) => Health::Initial,
-        }
+        Ok(self.targets.describe(now, &wanted))
     }
 
     /// Only default rules: they are changed with ModifyListener.
@@ -356,28 +321,6 @@ impl Elb {
             }
         }
         Ok(())
-    }
-}
-
-/// What DescribeTargetHealth can say here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Healthy,
-    Initial,
-    NotInUse,
-    NotRegistered,
-}
-
-impl Health {
-    fn write(self, xml: &mut Xml) {
-        let (state, reason) = match self {
-            Self::Healthy => ("healthy", None),
-            Self::Initial => ("initial", Some("Elb.InitialHealthChecking")),
-            Self::NotInUse => ("unused", Some("Target.NotInUse")),
-            Self::NotRegistered => ("unused", Some("Target.NotRegistered")),
-        };
-        xml.leaf("State", state);
-        xml.optional("Reason", reason);
     }
 }
 

@@ -1,5 +1,6 @@
 //! ELBv2 as the real SDK sees it.
 
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_health::DescribeTargetHealthOutput;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, Listener, ProtocolEnum, RedirectActionConfig,
     RedirectActionStatusCodeEnum, TargetDescription, TargetHealthStateEnum,
@@ -101,6 +102,76 @@ async fn targets_are_unused_until_something_forwards_to_them_then_initial_then_h
     let asked = bench.aws.elb.describe_target_health().target_group_arn(TARGET_GROUP).targets(stranger).send().await;
     let reason = asked.expect("answered").target_health_descriptions()[0].target_health().and_then(|h| h.reason().cloned());
     assert_eq!(reason.map(|reason| reason.as_str().to_owned()), Some("Target.NotRegistered".to_owned()));
+}
+
+/// States and reasons, as one line.
+async fn told(bench: &Bench) -> String {
+    let word = |(state, reason): (TargetHealthStateEnum, Option<String>)| {
+        reason.map_or_else(|| state.as_str().to_owned(), |reason| format!("{} {reason}", state.as_str()))
+    };
+    health(bench).await.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// A bench whose three targets are healthy.
+async fn running() -> Bench {
+    let bench = Bench::calm();
+    bench.pass(151).await;
+    assert_eq!(told(&bench).await, "healthy, healthy, healthy");
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_stand_in_two_zones_by_turns_and_a_stranger_in_none() {
+    let bench = Bench::calm();
+    let zones = |answer: &DescribeTargetHealthOutput| -> Vec<Option<String>> {
+        let targets = answer.target_health_descriptions().iter().filter_map(|description| description.target());
+        targets.map(|target| target.availability_zone().map(str::to_owned)).collect()
+    };
+    let call = bench.aws.elb.describe_target_health().target_group_arn(TARGET_GROUP);
+    let all = call.clone().send().await.expect("answered");
+    assert_eq!(zones(&all), ["eu-west-1a", "eu-west-1b", "eu-west-1a"].map(|zone| Some(zone.to_owned())));
+    let stranger = TargetDescription::builder().id("10.9.9.9").build();
+    let asked = call.targets(stranger).send().await.expect("answered");
+    assert_eq!(zones(&asked), [None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_target_is_unhealthy_until_it_has_answered_often_enough_again() {
+    let bench = running().await;
+    bench.world().elb.targets.break_by_hand("10.0.0.11");
+    assert_eq!(told(&bench).await, "healthy, unhealthy Target.Timeout, healthy");
+    bench.pass(3600).await;
+    assert_eq!(told(&bench).await, "healthy, unhealthy Target.Timeout, healthy", "time alone mends nothing");
+    bench.world().elb.targets.mend_by_hand("10.0.0.11", bench.clock.now());
+    assert_eq!(told(&bench).await, "healthy, unhealthy Target.Timeout, healthy", "one good answer is not enough");
+    bench.pass(151).await;
+    assert_eq!(told(&bench).await, "healthy, healthy, healthy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deregistered_target_drains_and_is_then_a_stranger() {
+    let bench = running().await;
+    bench.world().elb.targets.deregister_by_hand("10.0.0.10", bench.clock.now());
+    assert_eq!(told(&bench).await, "draining Target.DeregistrationInProgress, healthy, healthy");
+    bench.pass(299).await;
+    assert_eq!(told(&bench).await, "draining Target.DeregistrationInProgress, healthy, healthy");
+    bench.pass(2).await;
+    assert_eq!(told(&bench).await, "healthy, healthy");
+    let gone = TargetDescription::builder().id("10.0.0.10").build();
+    let asked = bench.aws.elb.describe_target_health().target_group_arn(TARGET_GROUP).targets(gone).send().await;
+    let reason = asked.expect("answered").target_health_descriptions()[0].target_health().and_then(|h| h.reason().cloned());
+    assert_eq!(reason.map(|reason| reason.as_str().to_owned()), Some("Target.NotRegistered".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_that_is_not_enabled_leaves_its_targets_unused_and_they_begin_again() {
+    let bench = running().await;
+    bench.world().elb.targets.disable_zone_by_hand("eu-west-1b");
+    assert_eq!(told(&bench).await, "healthy, unused Target.NotInUse, healthy");
+    bench.world().elb.targets.enable_zone_by_hand("eu-west-1b", bench.clock.now());
+    assert_eq!(told(&bench).await, "healthy, initial Elb.InitialHealthChecking, healthy");
+    bench.pass(151).await;
+    assert_eq!(told(&bench).await, "healthy, healthy, healthy");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,9 @@
-//! Watches the world for broken safety properties (`S1` to `S14`), from its truth and never from the controller's belief.
+//! Watches the world for broken safety properties, from its truth and never from the controller's belief.
+//!
+//! Here, after every event: S1 to S5, S7 (judged by [`rules`]), S8 and S14, `Window` and `Numbers`; from what is asked of AWS,
+//! S6, S11 and S13 ([`calls`]). S2 is judged once more when the world ends. S9 needs the journal as well, and is judged where a
+//! rehearsal ends. What no state of the world shows is tested where it belongs: S10 with what reads answers (`aws`,
+//! `sighting`) and with every gate, S12 and S15 with the daemon.
 //!
 //! Cheap on purpose: between two changes of a fence or of the authoritative side there is nothing to check but counters.
 
@@ -25,7 +30,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which: `S1` ... `S14`, `Window` for a reboot outside the maintenance window, or `Numbers` for a row's number given twice.
+    /// Which: `S1` ... `S14`, `Window` for a reboot outside the maintenance window, `Numbers` for a row's number given twice, or
+    /// `Hooks` for a call that was not signed, or said what was not so.
     pub rule: String,
     /// When.
     pub at: Timestamp,
@@ -68,6 +74,10 @@ pub struct Monitor {
     shadow_edited: bool,
     /// The highest number that each side has given to a row of each table.
     numbers: BTreeMap<(Side, String), u64>,
+    /// The newest epoch that has changed each side.
+    epochs: BTreeMap<Side, u64>,
+    /// A person has accepted that legacy lacks writes, as long as they are saved.
+    loss_is_accepted: bool,
 }
 
 impl Monitor {
@@ -86,6 +96,8 @@ impl Monitor {
             pointing,
             shadow_edited: false,
             numbers: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            loss_is_accepted: false,
         }
     }
 
@@ -94,9 +106,24 @@ impl Monitor {
         self.authoritative
     }
 
+    /// Where the public name points.
+    pub const fn pointing(&self) -> Option<Side> {
+        self.pointing
+    }
+
     /// S14 is measured against this budget from now on.
     pub const fn note_pause_budget(&mut self, budget: Duration) {
         self.pause_budget = Some(budget);
+    }
+
+    /// A person has accepted that legacy lacks writes.
+    pub const fn note_loss_accepted(&mut self) {
+        self.loss_is_accepted = true;
+    }
+
+    /// Whether a person has.
+    pub const fn loss_is_accepted(&self) -> bool {
+        self.loss_is_accepted
     }
 
     /// The controller was down for so long: nobody can end a write pause then.
@@ -202,6 +229,17 @@ impl Monitor {
         }
         let highest = self.numbers.entry((side, table.to_owned())).or_default();
         *highest = id.max(*highest);
+    }
+
+    /// S8: a controller changes a side under its epoch. Once a newer one has, an older one's word may do nothing any more.
+    pub fn changed_under(&mut self, now: Timestamp, side: Side, epoch: u64) {
+        let newest = self.epochs.entry(side).or_insert(epoch);
+        if epoch < *newest {
+            let what = format!("{side} was changed under epoch {epoch}, after it was under epoch {newest}");
+            self.report("S8", now, what);
+        } else {
+            *newest = epoch;
+        }
     }
 
     /// The writer restarts; `in_window` is what the maintenance window says.

@@ -2,6 +2,7 @@
 
 use crate::names::{Direction, Side};
 use crate::sim::dms::Progress;
+use crate::spec::HookPoint;
 
 /// What happened to be true of the world at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,21 @@ pub struct Truth {
     pub forward: Progress,
     /// How far the reverse tasks have come.
     pub reverse: Progress,
+    /// Whether what legacy lacks is saved, where it may lack anything.
+    pub rescue: Rescue,
+}
+
+/// Whether the rows that legacy lacks are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rescue {
+    /// Legacy may lack nothing: no person has said otherwise.
+    NobodyAcceptsALoss,
+    /// A person has, and legacy is closed, or is where the payments live.
+    NotAsked,
+    /// One export has every row that legacy lacks as the target has it, and no other row.
+    Exact,
+    /// None has.
+    Amiss,
 }
 
 /// What stands at one side.
@@ -80,14 +96,35 @@ pub fn s5_reverse_starts_early_enough(reads_from: u64, first_commit: Option<u64>
     refuse_if(late, || format!("reverse replication starts at event {reads_from}, after the first commit"))
 }
 
-/// S7: legacy may open again only if the target never took a write, or is fenced and fully replicated back.
+/// S7: legacy may open again only if the target never took a write, or is fenced and fully replicated back. Where a person has
+/// accepted a loss, what is not replicated is saved instead, exactly.
 pub fn s7_legacy_may_reopen(truth: &Truth) -> Verdict {
     if truth.authoritative == Side::Legacy {
         return Ok(());
     }
     refuse_if(truth.target.writes != WritesNow::Closed, || "the target has taken writes and is not fenced".to_owned())?;
-    refuse_if(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())?;
-    everything_applied(Direction::Reverse, truth.reverse, truth.target)
+    let replicated =
+        refuse_if(truth.target.unlogged_commits > 0, || "the target took writes that no binary log holds".to_owned())
+            .and_then(|()| everything_applied(Direction::Reverse, truth.reverse, truth.target));
+    match truth.rescue {
+        Rescue::Exact => Ok(()),
+        Rescue::NobodyAcceptsALoss | Rescue::NotAsked => replicated,
+        Rescue::Amiss => replicated.map_err(|what| format!("{what}, and no export has exactly the rows that legacy lacks")),
+    }
+}
+
+/// A hook is called only where its point has come: whoever is told acts on it.
+pub fn hook_says_what_is_so(point: HookPoint, truth: &Truth, pointing: Option<Side>) -> Verdict {
+    let (legacy, target) = (truth.legacy.writes, truth.target.writes);
+    let holds = match point {
+        HookPoint::BeforeFence => legacy == WritesNow::Open,
+        HookPoint::AfterFence => legacy == WritesNow::Closed && target == WritesNow::Closed,
+        HookPoint::BeforeFlip => target == WritesNow::Open && legacy == WritesNow::Closed && pointing != Some(Side::Target),
+        HookPoint::AfterFlip => target == WritesNow::Open && pointing == Some(Side::Target),
+        HookPoint::AfterAbort => legacy == WritesNow::Open && target != WritesNow::Open,
+        HookPoint::AfterRollback => legacy == WritesNow::Open && target != WritesNow::Open && pointing == Some(Side::Legacy),
+    };
+    refuse_if(!holds, || format!("{point} was said while legacy was {legacy:?}, the target {target:?}, the name at {pointing:?}"))
 }
 
 fn everything_applied(direction: Direction, progress: Progress, source: SideTruth) -> Verdict {
@@ -106,7 +143,8 @@ mod tests {
     fn settled() -> Truth {
         let side = SideTruth { writes: WritesNow::Closed, application_end: 5, log: LogNow::Rows, unlogged_commits: 0 };
         let applied = Progress { applied_seq: 5, unsettled_tables: 0, skipped_rows: 0 };
-        Truth { authoritative: Side::Legacy, legacy: side, target: side, forward: applied, reverse: applied }
+        let rescue = Rescue::NobodyAcceptsALoss;
+        Truth { authoritative: Side::Legacy, legacy: side, target: side, forward: applied, reverse: applied, rescue }
     }
 
     #[test]
@@ -146,10 +184,39 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_that_a_person_accepted_is_one_only_where_every_row_is_saved_and_the_target_is_fenced() {
+        let behind = Progress { applied_seq: 4, ..settled().reverse };
+        let forced = |rescue| Truth { authoritative: Side::Target, reverse: behind, rescue, ..settled() };
+        assert_eq!(s7_legacy_may_reopen(&forced(Rescue::Exact)), Ok(()));
+        for rescue in [Rescue::NobodyAcceptsALoss, Rescue::NotAsked, Rescue::Amiss] {
+            assert!(s7_legacy_may_reopen(&forced(rescue)).is_err(), "{rescue:?}");
+        }
+        let open = SideTruth { writes: WritesNow::Open, ..settled().target };
+        assert!(s7_legacy_may_reopen(&Truth { target: open, ..forced(Rescue::Exact) }).is_err());
+    }
+
+    #[test]
     fn two_writable_sides_are_seen() {
         let open = SideTruth { writes: WritesNow::Open, ..settled().target };
         assert!(s1_one_writable_side(&Truth { legacy: open, target: open, ..settled() }).is_err());
         assert_eq!(s1_one_writable_side(&Truth { target: open, ..settled() }), Ok(()));
+    }
+
+    #[test]
+    fn every_hook_is_held_against_what_is_so_at_its_point() {
+        use WritesNow::{Closed, Ending, Open};
+        let side = |writes| SideTruth { writes, ..settled().legacy };
+        let says = |point, legacy, target, pointing| {
+            let truth = Truth { legacy: side(legacy), target: side(target), ..settled() };
+            hook_says_what_is_so(point, &truth, Some(pointing)).is_ok()
+        };
+        let (legacy, target) = (Side::Legacy, Side::Target);
+        assert!(says(HookPoint::BeforeFence, Open, Closed, legacy) && !says(HookPoint::BeforeFence, Closed, Closed, legacy));
+        assert!(says(HookPoint::AfterFence, Closed, Closed, legacy) && !says(HookPoint::AfterFence, Ending, Closed, legacy));
+        assert!(says(HookPoint::BeforeFlip, Closed, Open, legacy) && !says(HookPoint::BeforeFlip, Closed, Open, target));
+        assert!(says(HookPoint::AfterFlip, Closed, Open, target) && !says(HookPoint::AfterFlip, Closed, Open, legacy));
+        assert!(says(HookPoint::AfterAbort, Open, Closed, legacy) && !says(HookPoint::AfterAbort, Closed, Closed, legacy));
+        assert!(says(HookPoint::AfterRollback, Open, Closed, legacy) && !says(HookPoint::AfterRollback, Open, Open, legacy));
     }
 
     #[test]

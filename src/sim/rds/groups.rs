@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parameters::{self, Access, ApplyType, FAMILY, Parameter};
 use super::{EffectiveBinlog, invalid_value};
+use crate::database::LogForm;
 use crate::names::ParameterGroupName;
 use crate::sim::wire::xml::Xml;
 use crate::sim::wire::{Parameters, ServiceError, query};
@@ -57,6 +58,7 @@ impl Group {
             format: self.value_of("binlog_format").to_owned(),
             row_image: self.value_of("binlog_row_image").to_owned(),
             checksum: if checksum.is_empty() { "CRC32" } else { checksum }.to_owned(),
+            form: if self.value_of("binlog_transaction_compression") == "1" { LogForm::Compressed } else { LogForm::Plain },
         }
     }
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use self::clusters::{Cluster, GroupStatus, Instance, InstanceStatus};
 use self::groups::{Groups, Takes, page, refuse_filters};
 use crate::clock::after;
+use crate::database::LogForm;
 use crate::names::{ClusterId, InstanceId, ParameterGroupName};
 use crate::sim::wire::xml::Xml;
 use crate::sim::wire::{Parameters, ServiceError, query};
@@ -36,6 +37,8 @@ pub struct EffectiveBinlog {
     pub row_image: String,
     /// `CRC32` or `NONE`.
     pub checksum: String,
+    /// `binlog_transaction_compression`
+    pub form: LogForm,
 }
 
 /// What the world must do to its target database.

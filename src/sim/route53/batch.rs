@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roxmltree::{Document, Node};
 
-use super::record::{Record, RecordData, RecordKey, Weighted, labels_of, normal};
+use super::record::{FailoverRole, Policy, Record, RecordData, RecordKey, Routing, labels_of, normal};
 use crate::names::{DomainName, HostedZoneId};
 use crate::sim::wire::ServiceError;
 
@@ -119,10 +119,24 @@ fn coexistence_problem(name: &DomainName, after: &Records, zone: &DomainName) ->
             "RRSet of type CNAME with DNS name {name}. is not permitted because a conflicting RRSet with the same DNS name already exists in zone {zone}."
         ));
     }
-    let mixed = here.iter().find(|record| {
-        record.weighted.is_none() && here.iter().any(|other| other.record_type == record.record_type && other.weighted.is_some())
-    });
-    mixed.map(|record| format!("A simple and a weighted record set cannot share {}", said(record)))
+    here.iter().enumerate().find_map(|(index, record)| here[index + 1..].iter().find_map(|other| sharing_problem(record, other)))
+}
+
+/// Why two record sets cannot share a name: siblings follow one policy, and no two of them the same case of it.
+fn sharing_problem(one: &Record, other: &Record) -> Option<String> {
+    if one.record_type != other.record_type {
+        return None;
+    }
+    match (one.routing.as_ref().map(|it| &it.policy), other.routing.as_ref().map(|it| &it.policy)) {
+        (Some(Policy::Weighted(_)), Some(Policy::Weighted(_))) => None,
+        (Some(Policy::Failover(one)), Some(Policy::Failover(other))) if one != other => None,
+        (Some(Policy::Latency(one)), Some(Policy::Latency(other))) if one != other => None,
+        (Some(Policy::Failover(_)), Some(Policy::Failover(_))) | (Some(Policy::Latency(_)), Some(Policy::Latency(_))) => {
+            Some(format!("Two record sets cannot be the same case of {}", said(one)))
+        }
+        (None, None) => None,
+        _ => Some(format!("Record sets of different routing policies cannot share {}", said(one))),
+    }
 }
 
 /// All record sets under one name.
@@ -179,8 +193,11 @@ fn read_change(change: Node<'_, '_>) -> Result<Change, ServiceError> {
     Ok(Change { action, record: read_record(set)? })
 }
 
-/// The elements that this stand-in knows. Everything else (failover, latency, geolocation, health checks) is refused.
-const KNOWN: [&str; 7] = ["Name", "Type", "SetIdentifier", "Weight", "TTL", "ResourceRecords", "AliasTarget"];
+/// The elements that this stand-in knows. Everything else (geolocation, several values, health checks) is refused.
+const KNOWN: [&str; 9] =
+    ["Name", "Type", "SetIdentifier", "Weight", "Failover", "Region", "TTL", "ResourceRecords", "AliasTarget"];
+/// The types of record that it knows.
+const TYPES: [&str; 13] = ["A", "AAAA", "CAA", "CNAME", "HTTPS", "MX", "NS", "PTR", "SOA", "SPF", "SRV", "SVCB", "TXT"];
 
 fn read_record(set: Node<'_, '_>) -> Result<Record, ServiceError> {
     if let Some(strange) = set.children().find(|node| node.is_element() && !KNOWN.contains(&node.tag_name().name())) {
@@ -188,20 +205,29 @@ fn read_record(set: Node<'_, '_>) -> Result<Record, ServiceError> {
     }
     let name = text_of(set, "Name").ok_or_else(|| invalid_input("Name is missing."))?;
     let record_type = text_of(set, "Type").ok_or_else(|| invalid_input("Type is missing."))?;
-    if !["A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SPF", "SRV", "TXT"].contains(&record_type.as_str()) {
+    if !TYPES.contains(&record_type.as_str()) {
         return Err(invalid_input(format!("{record_type} is not a record type that is known here.")));
     }
-    Ok(Record { name: normal(&name), record_type, weighted: read_weighted(set)?, data: read_data(set)? })
+    Ok(Record { name: normal(&name), record_type, routing: read_routing(set)?, data: read_data(set)? })
 }
 
-fn read_weighted(set: Node<'_, '_>) -> Result<Option<Weighted>, ServiceError> {
-    match (text_of(set, "SetIdentifier"), text_of(set, "Weight")) {
-        (None, None) => Ok(None),
-        (Some(set_identifier), Some(weight)) if (1..=128).contains(&set_identifier.len()) => {
-            let weight = weight.parse().map_err(|_| invalid_input("Weight is not from 0 to 255."))?;
-            Ok(Some(Weighted { set_identifier, weight }))
+fn read_routing(set: Node<'_, '_>) -> Result<Option<Routing>, ServiceError> {
+    let policies = [
+        text_of(set, "Weight").map(|weight| weight.parse().map(Policy::Weighted).map_err(|_| "Weight is not from 0 to 255.")),
+        text_of(set, "Failover").map(|role| match role.as_str() {
+            "PRIMARY" => Ok(Policy::Failover(FailoverRole::Primary)),
+            "SECONDARY" => Ok(Policy::Failover(FailoverRole::Secondary)),
+            _ => Err("Failover is neither PRIMARY nor SECONDARY."),
+        }),
+        text_of(set, "Region").map(|region| Ok(Policy::Latency(region))),
+    ];
+    let mut policies = policies.into_iter().flatten();
+    match (text_of(set, "SetIdentifier"), policies.next(), policies.next()) {
+        (None, None, None) => Ok(None),
+        (Some(set_identifier), Some(policy), None) if (1..=128).contains(&set_identifier.len()) => {
+            Ok(Some(Routing { set_identifier, policy: policy.map_err(invalid_input)? }))
         }
-        _ => Err(invalid_input("Weight and SetIdentifier come together, or neither.")),
+        _ => Err(invalid_input("One of Weight, Failover and Region comes together with SetIdentifier, or none of them.")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Route 53: one hosted zone, changed in atomic batches, which its authoritative servers serve some time later.
 //!
 //! Listings show a change at once. The four authoritative servers take it up one after another: the first within a second or
-//! so, the last when the change is in sync. Not modelled: latency, failover, geolocation and
+//! so, the last when the change is in sync. Not modelled: by which sibling a routing policy answers whom, geolocation and
 //! multi-value policies, health checks, private zones, record set protections, DNSSEC; two changes never overlap out of order.
 
 mod batch;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use record::{Record, RecordData, RecordKey, Weighted};
+pub use record::{FailoverRole, Policy, Record, RecordData, RecordKey, Routing};
 
 use self::batch::{Batch, Records, invalid_input, named};
 use self::record::{labels_of, normal, wire_name};
@@ -149,11 +149,15 @@ impl Route53 {
         }
     }
 
-    /// What one authoritative server answers for `name`: as of the last change that `step` let it take up.
+    /// Every record set that one authoritative server has under `name`, as of the last change that `step` let it take up.
+    pub fn served(&self, name: &DomainName, server: usize) -> impl Iterator<Item = &Record> {
+        named(&self.served[server % SERVERS], name)
+    }
+
+    /// What one authoritative server answers for `name`.
     pub fn answer(&self, name: &DomainName, server: usize) -> Option<Answer<'_>> {
-        let records: Vec<&Record> = named(&self.served[server % SERVERS], name)
-            .filter(|record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str()))
-            .collect();
+        let leads = |record: &&Record| ["A", "AAAA", "CNAME"].contains(&record.record_type.as_str());
+        let records: Vec<&Record> = self.served(name, server).filter(leads).collect();
         let ttl_seconds = records.iter().map(|record| record.ttl_seconds()).min()?;
         Some(Answer { records, ttl_seconds })
     }
@@ -248,7 +252,7 @@ impl Route53 {
             if let Some(next) = next {
                 xml.leaf("NextRecordName", wire_name(&next.name));
                 xml.leaf("NextRecordType", &next.record_type);
-                xml.optional("NextRecordIdentifier", next.weighted.as_ref().map(|weighted| &weighted.set_identifier));
+                xml.optional("NextRecordIdentifier", next.routing.as_ref().map(|routing| &routing.set_identifier));
             }
             xml.leaf("MaxItems", items);
         }))

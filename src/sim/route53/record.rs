@@ -13,19 +13,49 @@ pub struct Record {
     pub name: DomainName,
     /// `A`, `CNAME`, ...
     pub record_type: String,
-    /// Set exactly when it is weighted: other routing policies are not modelled.
-    pub weighted: Option<Weighted>,
+    /// Set where it shares its name and type with others.
+    pub routing: Option<Routing>,
     /// What it answers.
     pub data: RecordData,
 }
 
-/// The weighted routing policy.
+/// A record set's place among others of the same name and type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weighted {
+pub struct Routing {
     /// `SetIdentifier`
     pub set_identifier: String,
-    /// 0 to 255; 0 is never answered unless all are 0.
-    pub weight: u8,
+    /// By which rule one of them is picked.
+    pub policy: Policy,
+}
+
+/// A routing policy. Route 53 has more; these are the ones by which a name is shared between an old system and a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Policy {
+    /// `Weight`: 0 to 255; 0 is never answered unless all are 0.
+    Weighted(u8),
+    /// `Failover`
+    Failover(FailoverRole),
+    /// `Region`, by latency.
+    Latency(String),
+}
+
+/// Which of two failover record sets it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailoverRole {
+    /// `PRIMARY`
+    Primary,
+    /// `SECONDARY`
+    Secondary,
+}
+
+impl FailoverRole {
+    /// Route 53's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "PRIMARY",
+            Self::Secondary => "SECONDARY",
+        }
+    }
 }
 
 /// What a record set answers.
@@ -58,7 +88,7 @@ impl Record {
         let mut values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         values.sort();
         let data = RecordData::Values { ttl_seconds, values };
-        Self { name: normal(name), record_type: record_type.to_owned(), weighted: None, data }
+        Self { name: normal(name), record_type: record_type.to_owned(), routing: None, data }
     }
 
     /// The record set under `name` that answers `destination`.
@@ -73,7 +103,7 @@ impl Record {
             Destination::Alias(record) => Self {
                 name: normal(name.as_str()),
                 record_type: "A".to_owned(),
-                weighted: None,
+                routing: None,
                 data: RecordData::Alias {
                     dns_name: normal(record.dns_name.as_str()),
                     hosted_zone_id: record.hosted_zone_id.clone(),
@@ -96,7 +126,7 @@ impl Record {
         RecordKey {
             labels: labels_of(self.name.as_str()),
             record_type: self.record_type.clone(),
-            set_identifier: self.weighted.as_ref().map(|weighted| weighted.set_identifier.clone()),
+            set_identifier: self.routing.as_ref().map(|routing| routing.set_identifier.clone()),
         }
     }
 
@@ -105,6 +135,9 @@ impl Record {
         let label_problem = self.name.as_str().split('.').any(|label| label.is_empty() || label.len() > 63);
         if label_problem || self.name.as_str().len() > 255 {
             return Some(format!("FATAL problem: DomainLabelEmpty or DomainTooLong encountered with {}", self.name));
+        }
+        if self.is_unwatched_primary() {
+            return Some("A non-alias primary ResourceRecordSet must have an associated health check".to_owned());
         }
         match &self.data {
             RecordData::Alias { .. } if !["A", "AAAA"].contains(&self.record_type.as_str()) => {
@@ -118,13 +151,23 @@ impl Record {
         }
     }
 
+    /// Health checks are not modelled, so that only an alias can be primary.
+    const fn is_unwatched_primary(&self) -> bool {
+        let primary = matches!(&self.routing, Some(Routing { policy: Policy::Failover(FailoverRole::Primary), .. }));
+        primary && matches!(&self.data, RecordData::Values { .. })
+    }
+
     /// Writes it as the inside of a `ResourceRecordSet` element.
     pub(super) fn write(&self, xml: &mut Xml) {
         xml.leaf("Name", wire_name(&self.name));
         xml.leaf("Type", &self.record_type);
-        if let Some(weighted) = &self.weighted {
-            xml.leaf("SetIdentifier", &weighted.set_identifier);
-            xml.leaf("Weight", weighted.weight);
+        if let Some(routing) = &self.routing {
+            xml.leaf("SetIdentifier", &routing.set_identifier);
+            match &routing.policy {
+                Policy::Weighted(weight) => xml.leaf("Weight", weight),
+                Policy::Failover(role) => xml.leaf("Failover", role.as_str()),
+                Policy::Latency(region) => xml.leaf("Region", region),
+            }
         }
         match &self.data {
             RecordData::Values { ttl_seconds, values } => {
@@ -153,10 +196,17 @@ fn values_problem(record_type: &str, values: &[String]) -> Option<String> {
     let valid: fn(&String) -> bool = match record_type {
         "A" => |value| value.parse::<Ipv4Addr>().is_ok(),
         "AAAA" => |value| value.parse::<Ipv6Addr>().is_ok(),
+        "HTTPS" | "SVCB" => |value| is_service(value),
         "CNAME" if values.len() > 1 => return Some("A CNAME has exactly one value".to_owned()),
         _ => |value| !value.is_empty(),
     };
     values.iter().find(|value| !valid(value)).map(|value| format!("Value is not a valid {record_type}: {value}"))
+}
+
+/// A priority, a target, and parameters (RFC 9460, section 2.1).
+fn is_service(value: &str) -> bool {
+    let mut words = value.split_whitespace();
+    words.next().is_some_and(|priority| priority.parse::<u16>().is_ok()) && words.next().is_some()
 }
 
 /// The identity of a record set; its order is that of a listing: reversed labels, then type, then set identifier.

@@ -1,7 +1,8 @@
 //! Route 53 as the real SDK sees it.
 
 use aws_sdk_route53::types::{
-    AliasTarget, Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+    AliasTarget, Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet,
+    ResourceRecordSetFailover as Failover, ResourceRecordSetRegion as Region, RrType,
 };
 
 use crate::names::DomainName;
@@ -138,6 +139,65 @@ async fn what_cannot_stand_beside_what_is_there_is_refused() {
     let same = [(ChangeAction::Create, twice.clone()), (ChangeAction::Create, twice)];
     assert_eq!(change(&bench, &same).await, Err("InvalidChangeBatch".to_owned()), "the same record twice");
     assert_eq!(names(&bench).await, ["example.com. NS", "example.com. SOA", "pay.example.com. A"]);
+}
+
+fn sibling(identifier: &str, policy: impl FnOnce(&mut ResourceRecordSet)) -> (ChangeAction, ResourceRecordSet) {
+    let mut set = a("f.example.com", 60, "192.0.2.20");
+    set.set_identifier = Some(identifier.to_owned());
+    policy(&mut set);
+    (ChangeAction::Create, set)
+}
+
+#[tokio::test(start_paused = true)]
+async fn siblings_follow_one_policy_and_no_two_of_them_the_same_case_of_it() {
+    let bench = Bench::calm();
+    let spare = |identifier| sibling(identifier, |set| set.failover = Some(Failover::Secondary));
+    let near = |identifier, region| sibling(identifier, |set| set.region = Some(region));
+    let refused = [
+        // A primary without a health check, which is not modelled.
+        vec![sibling("first", |set| set.failover = Some(Failover::Primary))],
+        vec![spare("one"), spare("two")],
+        vec![near("one", Region::EuWest1), near("two", Region::EuWest1)],
+        vec![spare("one"), near("two", Region::EuWest1)],
+        vec![spare("one"), sibling("two", |set| set.weight = Some(1))],
+        vec![spare("one"), (ChangeAction::Create, a("f.example.com", 60, "192.0.2.1"))],
+        // Two policies on one set, and a policy without a name for the set.
+        vec![sibling("one", |set| (set.failover, set.weight) = (Some(Failover::Secondary), Some(1)))],
+        vec![sibling("one", |set| (set.set_identifier, set.region) = (None, Some(Region::EuWest1)))],
+    ];
+    for changes in refused {
+        let code = change(&bench, &changes).await.expect_err(&format!("{changes:?}"));
+        assert!(["InvalidChangeBatch", "InvalidInput"].contains(&code.as_str()), "{code} for {changes:?}");
+    }
+    assert_eq!(names(&bench).await, ["example.com. NS", "example.com. SOA", "pay.example.com. A"]);
+
+    let mut first = alias("f.example.com", "lb.example.net");
+    (first.set_identifier, first.failover) = (Some("first".to_owned()), Some(Failover::Primary));
+    change(&bench, &[(ChangeAction::Create, first.clone()), spare("spare")]).await.expect("one of each");
+    let listed = bench.aws.route53.list_resource_record_sets().hosted_zone_id(ZONE).send().await.expect("listed");
+    let kept: Vec<_> = listed.resource_record_sets.into_iter().filter(|set| set.name == "f.example.com.").collect();
+    assert_eq!(kept.iter().map(|set| set.failover.clone()).collect::<Vec<_>>(), [first.failover, Some(Failover::Secondary)]);
+    // What is listed can be deleted as it is.
+    let deletes: Vec<_> = kept.into_iter().map(|set| (ChangeAction::Delete, set)).collect();
+    change(&bench, &deletes).await.expect("exactly what was listed");
+    change(&bench, &[near("one", Region::EuWest1), near("two", Region::EuCentral1)]).await.expect("two regions");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_browsers_follow_are_held_beside_addresses() {
+    let bench = Bench::calm();
+    let https = |value| (ChangeAction::Create, values("pay.example.com", RrType::Https, 60, &[value]));
+    for nonsense in ["", "soon", "1", "70000 ."] {
+        assert_eq!(change(&bench, &[https(nonsense)]).await, Err("InvalidChangeBatch".to_owned()), "{nonsense}");
+    }
+    let svcb = values("pay.example.com", RrType::Svcb, 60, &["1 old.example.net."]);
+    change(&bench, &[https("1 . alpn=h2"), (ChangeAction::Create, svcb)]).await.expect("accepted");
+    assert_eq!(names(&bench).await[2..], ["pay.example.com. A", "pay.example.com. HTTPS", "pay.example.com. SVCB"]);
+    bench.pass(61).await;
+    let world = bench.world();
+    assert_eq!(world.route53.served(&DomainName::from("pay.example.com"), 0).count(), 3);
+    let answer = world.route53.answer(&DomainName::from("pay.example.com"), 0).expect("served");
+    assert_eq!(answer.records.len(), 1, "an address is asked for, and an address is answered");
 }
 
 #[tokio::test(start_paused = true)]

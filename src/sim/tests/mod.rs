@@ -17,7 +17,7 @@ use super::setting::Setting;
 use super::wire::{Cloud, RestRequest};
 use crate::clock::after;
 use crate::names::{Account, Direction, MarkerId, Side};
-use crate::spec::Migration;
+use crate::spec::{Hook, Migration};
 
 const START: &str = "2026-03-02T08:00:00Z";
 
@@ -67,6 +67,14 @@ fn world_with(profile: FaultProfile, seed: u64) -> World {
     let migration = migration();
     let start = START.parse().expect("a timestamp");
     World::new(&migration, Setting::of(&migration), profile, seed, start)
+}
+
+/// A world whose migration declares hooks.
+pub(super) fn world_calling(hooks: Vec<Hook>, profile: FaultProfile) -> World {
+    let mut migration = migration();
+    migration.spec.hooks = hooks;
+    let start = START.parse().expect("a timestamp");
+    World::new(&migration, Setting::of(&migration), profile, 5, start)
 }
 
 /// Who plays, and what is played with.
@@ -169,6 +177,7 @@ impl Play {
             format: "ROW".to_owned(),
             row_image: "FULL".to_owned(),
             checksum: "NONE".to_owned(),
+            form: crate::database::LogForm::Plain,
         };
         self.world.databases.target.come_up(settings);
         self.world.databases.target.retention_hours = Some(72);

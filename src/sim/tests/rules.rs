@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::{LEGACY, Play, TARGET};
 use crate::names::Side;
+use crate::parity::exporter::ExportName;
+use crate::sim::customers::PAYMENTS;
 use crate::sim::database::AccountUse;
+use crate::sim::database::export::{Lacking, SavedRows, lacking_on_legacy};
 use crate::sim::profile::FaultProfile;
 use crate::sim::wire::{Cloud, RestRequest};
 
@@ -41,6 +44,65 @@ fn two_open_sides_after_a_fence_are_seen() {
     assert_eq!(play.rules_broken(), Vec::<&str>::new(), "an abort breaks nothing");
     play.open(Side::Target);
     assert!(play.rules_broken().contains(&"S1"));
+}
+
+/// The stream is dead, the target fenced and legacy opened, over rows that were saved and then spoilt.
+fn forced(loss_is_accepted: bool, spoil: impl FnOnce(&mut SavedRows)) -> Play {
+    let mut play = Play::new(FaultProfile::calm(), 4);
+    play.fence(Side::Target);
+    let forward = play.replicate();
+    let reverse = play.cut_over(&forward);
+    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
+    play.wait(3600);
+    play.fence(Side::Target);
+    if loss_is_accepted {
+        play.world.monitor.note_loss_accepted();
+    }
+    let mut rows = lacking_on_legacy(&play.world);
+    assert!(rows.iter().any(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row)), "customers have paid there");
+    spoil(&mut rows);
+    play.world.exports.insert(ExportName("payments-attempt-1-7".into()), rows);
+    play.open(Side::Legacy);
+    play
+}
+
+/// Where a payment that legacy has no row of stands in an export.
+fn a_payment(rows: &SavedRows) -> usize {
+    rows.iter().position(|(table, _, lacking)| (*table, *lacking) == (PAYMENTS, Lacking::Row)).expect("there is one")
+}
+
+#[test]
+fn a_forced_rollback_breaks_nothing_where_a_person_accepts_it_and_exactly_what_legacy_lacks_is_saved() {
+    let mut play = forced(true, |_| {});
+    assert_eq!(play.rules_broken(), Vec::<&str>::new());
+    let payments = play.world.final_check(Side::Legacy);
+    assert_eq!((payments.lost, payments.duplicated), (0, 0));
+    assert!(payments.quarantined > 0 && payments.quarantined < payments.acknowledged, "{payments:?}");
+}
+
+#[test]
+fn a_forced_rollback_on_nobodys_word_or_with_other_rows_than_legacy_lacks_is_seen() {
+    assert_eq!(forced(false, |_| {}).rules_broken(), ["S7"], "nobody has accepted anything");
+    let without_one = |rows: &mut SavedRows| _ = rows.remove(a_payment(rows));
+    let with_one_twice = |rows: &mut SavedRows| rows.push(rows[a_payment(rows)]);
+    let with_another_amount = |rows: &mut SavedRows| {
+        let payment = a_payment(rows);
+        rows[payment].1.amount_cents += 1;
+    };
+    assert_eq!(forced(true, without_one).rules_broken(), ["S7"]);
+    assert_eq!(forced(true, with_one_twice).rules_broken(), ["S7"]);
+    assert_eq!(forced(true, with_another_amount).rules_broken(), ["S7"]);
+    assert_eq!(forced(true, without_one).world.final_check(Side::Legacy).lost, 1, "and at the end a payment is nowhere");
+    assert_eq!(forced(true, with_another_amount).world.final_check(Side::Legacy).lost, 1);
+}
+
+#[test]
+fn a_payment_that_is_on_legacy_and_was_saved_as_missing_there_is_seen() {
+    let mut play = forced(true, |_| {});
+    let rows = play.world.exports.values().next().expect("an export").clone();
+    let (table, row, _) = rows[a_payment(&rows)];
+    play.world.databases.legacy.tables[table].put(row);
+    assert_eq!(play.world.final_check(Side::Legacy).duplicated, 1, "whoever brings the export in would pay it twice");
 }
 
 #[test]
@@ -131,6 +193,18 @@ fn foreign_names_and_deletions_are_seen() {
     assert_eq!(play.rules_broken(), ["S11"]);
     play.world.rds("DescribeDBClusters", &parameters(&[])).expect("reads are free");
     assert_eq!(play.rules_broken(), ["S11"]);
+}
+
+#[test]
+fn a_change_under_an_older_epoch_is_seen() {
+    let mut play = Play::new(FaultProfile::calm(), 8);
+    let now = play.world.now();
+    for (side, epoch) in [(Side::Legacy, 1), (Side::Legacy, 2), (Side::Legacy, 2), (Side::Target, 1)] {
+        play.world.monitor.changed_under(now, side, epoch);
+    }
+    assert_eq!(play.rules_broken(), Vec::<&str>::new(), "each side has its own newest, and a newer one may always come");
+    play.world.monitor.changed_under(now, Side::Legacy, 1);
+    assert_eq!(play.rules_broken(), ["S8"]);
 }
 
 #[test]

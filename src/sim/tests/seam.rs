@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{LEGACY, Play, START, TARGET, flip, migration, world_with};
 use crate::clock::Clock;
-use crate::database::{Database, Epoch, IdFloor};
+use crate::database::receipt::{Knock, KnockAnswer};
+use crate::database::{AccountLock, Database, Epoch, Framework, IdFloor, MigrationsTable};
 use crate::names::{Account, Side};
 use crate::sim::SharedWorld;
 use crate::sim::crash::CrashSwitch;
 use crate::sim::database::seam::SimulatedDatabase;
 use crate::sim::profile::FaultProfile;
+use crate::spec::{Canary, CredentialsFrom};
 
 /// Both seams of one shared world.
 fn seams(profile: FaultProfile) -> (SharedWorld, SimulatedDatabase, SimulatedDatabase) {
@@ -30,7 +32,7 @@ async fn a_closed_fence_lets_no_commit_follow() {
     let closed = loop {
         legacy.close_fence(Epoch(1), &accounts).await.expect("the fence closes");
         let view = legacy.look().await.expect("a look");
-        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.locked && account.connections == 0) {
+        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.lock.is_shut() && account.connections == 0) {
             break view;
         }
         held += 1;
@@ -52,8 +54,41 @@ async fn a_stale_controller_is_refused_and_changes_nothing() {
     let refused = legacy.close_fence(Epoch(1), &accounts).await.expect_err("the older one is refused");
     assert!(matches!(refused.problem, crate::fault::Problem::Superseded { ours: 1, theirs: 2 }), "{refused}");
     let view = legacy.look().await.expect("a look");
-    assert!(view.accounts.iter().all(|account| !account.locked));
+    assert!(view.accounts.iter().all(|account| !account.lock.is_shut()));
     assert_eq!(view.markers.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_somebody_else_had_locked_stays_locked_when_the_fence_opens() {
+    let (world, legacy, _) = seams(FaultProfile::calm());
+    let accounts = migration().spec.legacy.database.all_accounts();
+    let last = accounts.len() - 1;
+    world.lock().expect("not poisoned").databases.legacy.accounts[last].lock = AccountLock::BySomebodyElse;
+    for _ in 0..2 {
+        legacy.close_fence(Epoch(1), &accounts).await.expect("closed, and closed again");
+    }
+    legacy.open_fence(Epoch(1), &accounts).await.expect("opened");
+    let locks: Vec<AccountLock> = legacy.look().await.expect("a look").accounts.iter().map(|account| account.lock).collect();
+    assert!(locks[..last].iter().all(|lock| *lock == AccountLock::Open), "{locks:?}");
+    assert_eq!(locks[last], AccountLock::BySomebodyElse);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_s_login_is_tried_before_anything_is_fenced_and_a_missing_account_is_told() {
+    let (world, legacy, _) = seams(FaultProfile::calm());
+    let canary = migration().spec.legacy.database.application_accounts[0].clone();
+    let credentials_from = CredentialsFrom::Env("PAYMENTS_LEGACY_APP".to_owned());
+    let declared = Canary { account: canary.clone(), credentials_from, endpoints: Vec::new() };
+    world.lock().expect("not poisoned").setting.migration.spec.legacy.database.canaries = vec![declared];
+    let answers = async |legacy: &SimulatedDatabase| -> Vec<KnockAnswer> {
+        let inspection = legacy.inspect().await.expect("an inspection");
+        inspection.canaries.into_iter().map(|Knock { answer, .. }| answer).collect()
+    };
+    assert_eq!(answers(&legacy).await, [KnockAnswer::LetIn]);
+    legacy.close_fence(Epoch(1), std::slice::from_ref(&canary)).await.expect("it closes");
+    assert_eq!(answers(&legacy).await, [KnockAnswer::Refused { code: "3118".to_owned() }]);
+    world.lock().expect("not poisoned").databases.legacy.accounts.retain(|known| known.account != canary);
+    assert!(matches!(answers(&legacy).await[..], [KnockAnswer::Inconclusive { .. }]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,12 +103,31 @@ async fn a_broken_connection_is_ambiguous() {
     assert!((1..20).contains(&applied), "some were applied: {applied}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_table_that_nobody_created_is_missing_to_every_eye_and_both_sides_are_alike_otherwise() {
+    let (world, legacy, target) = seams(FaultProfile::calm());
+    let structure = async |seam: &SimulatedDatabase| seam.structure().await.expect("a structure");
+    assert_eq!(structure(&legacy).await, structure(&target).await);
+    let missing = world.lock().expect("not poisoned").setting.tables[3].clone();
+    world.lock().expect("not poisoned").databases.target.missing.insert(missing.clone());
+    assert!(legacy.look().await.expect("a look").tables.contains(&missing));
+    assert!(!target.look().await.expect("a look").tables.contains(&missing));
+    let (there, here) = (structure(&legacy).await, structure(&target).await);
+    assert_eq!((there.table_count(), here.table_count()), (8, 7));
+    assert!(
+        there.tables().any(|(_, name, _)| *name == missing.table) && !here.tables().any(|(_, name, _)| *name == missing.table)
+    );
+    let table = MigrationsTable { framework: Framework::Laravel, schema: missing.schema, table: None };
+    let (ran, lacks) = (legacy.migrations(&table).await.expect("a list"), target.migrations(&table).await.expect("a list"));
+    assert_eq!(ran.difference(&lacks).collect::<Vec<_>>(), [&format!("create_{}_table", missing.table)]);
+}
+
 /// Closes a fence as a controller does: until a look proves it.
 async fn fence(seam: &SimulatedDatabase, accounts: &[Account]) {
     for _ in 0..50 {
         seam.close_fence(Epoch(1), accounts).await.expect("the fence closes");
         let view = seam.look().await.expect("a look");
-        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.locked && account.connections == 0) {
+        if view.open_transactions == 0 && view.accounts.iter().all(|account| account.lock.is_shut() && account.connections == 0) {
             return;
         }
     }

@@ -35,8 +35,7 @@ fn everybody_has_a_name(migration: &Migration, findings: &mut Vec<Finding>) {
 fn each_person_once(migration: &Migration, findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     for (index, approval) in migration.spec.approvals.iter().enumerate() {
-        let person = approval.by.trim().to_lowercase();
-        findings.extend(when(!seen.insert((person, approval.attempt)), || {
+        findings.extend(when(!seen.insert((approval.person(), approval.attempt)), || {
             let found = format!("{} approves attempt {} twice", quoted(&approval.by), approval.attempt);
             let advice = "remove the older one; both count as one person";
             Finding::new(

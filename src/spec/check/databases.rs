@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::credentials::credentials_finding;
+use super::same_cluster::{Front, RdsName};
 use super::{Rule, repeated, when};
 use crate::names::{Account, Side};
 use crate::spec::code::Code;
 use crate::spec::finding::{Finding, quoted};
 use crate::spec::form::is_host;
-use crate::spec::{CredentialsFrom, DatabaseSpec, Migration, Tls};
+use crate::spec::{DatabaseSpec, Migration, Tls};
 
 pub(super) const RULES: &[Rule] = &[
-    two_databases,
     hosts_are_hosts,
     the_targets_writer,
     schemas_are_the_applications,
@@ -22,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     no_system_account,
     credentials_are_named,
     canaries_are_of_declared_accounts,
+    closed_fences_are_tried,
     encrypted,
     declared_writes_are_inside,
     compared_tables_are_inside,
@@ -30,22 +32,6 @@ pub(super) const RULES: &[Rule] = &[
 /// Both databases with their paths.
 fn databases(migration: &Migration) -> [(&'static str, &DatabaseSpec); 2] {
     [("spec.legacy.database", migration.database(Side::Legacy)), ("spec.target.database", migration.database(Side::Target))]
-}
-
-fn two_databases(migration: &Migration, findings: &mut Vec<Finding>) {
-    let [(_, legacy), (_, target)] = databases(migration);
-    let same = legacy.host.eq_ignore_ascii_case(&target.host) && legacy.port == target.port;
-    findings.extend(when(same, || {
-        let found = format!("{} is also the legacy database", quoted(&target.host));
-        let advice = "write the Aurora cluster's writer endpoint";
-        Finding::new(
-            Code::SameDatabase,
-            "spec.target.database.host",
-            found,
-            "another server than `spec.legacy.database.host`",
-            advice,
-        )
-    }));
 }
 
 fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
@@ -59,7 +45,7 @@ fn hosts_are_hosts(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
+pub(super) fn host_finding(path: &str, host: &str, findings: &mut Vec<Finding>) {
     findings.extend(when(!is_host(host), || {
         let found = format!("{} is not a host name", quoted(host));
         let accepted = "a host name in lower-case, or an IPv4 address, without port or scheme";
@@ -83,14 +69,25 @@ fn canaries_are_of_declared_accounts(migration: &Migration, findings: &mut Vec<F
     }
 }
 
+fn closed_fences_are_tried(migration: &Migration, findings: &mut Vec<Finding>) {
+    for (path, database) in databases(migration) {
+        findings.extend(when(database.canaries.is_empty(), || {
+            let found = "nobody tries the fence of this side once it is closed".to_owned();
+            let accepted = "the login of at least one of `applicationAccounts`";
+            let advice = "name the account, and where its user and password are found: only so is a refused write ever seen";
+            Finding::new(Code::NoCanary, &format!("{path}.canaries"), found, accepted, advice)
+        }));
+    }
+}
+
 /// `NAME.cluster-HASH.REGION.rds.amazonaws.com` is the writer endpoint; `cluster-ro-` reads, `cluster-custom-` may do either,
 /// and an instance's own name stays with the instance when another becomes the writer.
 fn the_targets_writer(migration: &Migration, findings: &mut Vec<Finding>) {
     let target = &migration.spec.target;
     let host = &target.database.host;
     let path = "spec.target.database.host";
-    let Some((name, rest)) = host.strip_suffix(".rds.amazonaws.com").and_then(|host| host.split_once('.')) else { return };
-    let writer = rest.starts_with("cluster-") && !rest.starts_with("cluster-ro-") && !rest.starts_with("cluster-custom-");
+    let Some(RdsName { name, front, .. }) = RdsName::of(host) else { return };
+    let writer = front == Front::Writer;
     findings.extend(when(!writer, || {
         let accepted = format!("the cluster endpoint, `{}.cluster-....rds.amazonaws.com`", target.cluster);
         let advice = "an instance's name does not follow a failover, and a reader refuses writes";
@@ -227,52 +224,13 @@ fn no_system_account(migration: &Migration, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A name that a shell lets an operator export.
-fn is_variable_prefix(text: &str) -> bool {
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-}
-
 fn credentials_are_named(migration: &Migration, findings: &mut Vec<Finding>) {
     for (path, database) in databases(migration) {
-        credentials_finding(path, &database.credentials_from, findings);
+        credentials_finding(&format!("{path}.credentialsFrom"), &database.credentials_from, findings);
         for (index, canary) in database.canaries.iter().enumerate() {
-            credentials_finding(&format!("{path}.canaries[{index}]"), &canary.credentials_from, findings);
+            credentials_finding(&format!("{path}.canaries[{index}].credentialsFrom"), &canary.credentials_from, findings);
         }
     }
-}
-
-fn credentials_finding(path: &str, credentials: &CredentialsFrom, findings: &mut Vec<Finding>) {
-    let (path, wrong, accepted) = match credentials {
-        CredentialsFrom::Env(prefix) => {
-            let accepted =
-                "the prefix of two environment variables: upper-case letters, digits and `_`, such as `PAYMENTS_LEGACY`";
-            (format!("{path}.credentialsFrom.env"), !is_variable_prefix(prefix), accepted)
-        }
-        CredentialsFrom::File(file) => {
-            let accepted = "an absolute path, such as `/etc/bascule/legacy.credentials`";
-            (format!("{path}.credentialsFrom.file"), !file.starts_with('/') || file.ends_with('/'), accepted)
-        }
-    };
-    // Whatever stands there may be the secret itself, so that it is never repeated.
-    findings.extend(when(wrong, || match looks_literal(credentials) {
-        true => {
-            let advice = "name where it is found, and change it if it was a secret: it has been written down";
-            Finding::new(Code::LiteralSecret, &path, "this looks like a secret itself".to_owned(), accepted, advice)
-        }
-        false => {
-            let found = "not a name under which credentials can be found".to_owned();
-            Finding::new(Code::WrongCredentialsName, &path, found, accepted, "write it in that form")
-        }
-    }));
-}
-
-/// Whether a name of credentials has characters that a name would not have, and a secret or a URL well might.
-fn looks_literal(credentials: &CredentialsFrom) -> bool {
-    let (CredentialsFrom::Env(text) | CredentialsFrom::File(text)) = credentials;
-    let mixed = text.chars().any(|c| c.is_ascii_digit()) && text.chars().any(|c| c.is_ascii_lowercase());
-    text.chars().any(|c| !c.is_ascii_alphanumeric() && !"_-./".contains(c)) || (mixed && !text.contains('/') && text.len() >= 8)
 }
 
 fn encrypted(migration: &Migration, findings: &mut Vec<Finding>) {

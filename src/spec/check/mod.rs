@@ -3,9 +3,18 @@
 //! Every rule is a small pure function that looks at the whole migration and says what it finds; all of them always run.
 
 mod approvals;
+mod caches;
+mod credentials;
 mod databases;
 mod dns;
+mod hooks;
+mod names;
+mod pages;
+mod requests;
 mod resources;
+mod rollback;
+mod same_cluster;
+mod schema;
 mod timing;
 
 use std::collections::BTreeSet;
@@ -20,7 +29,21 @@ type Rule = fn(&Migration, &mut Vec<Finding>);
 
 /// Every finding that the rules have about `migration`, not yet placed in a file.
 pub fn check(migration: &Migration) -> Vec<Finding> {
-    let themes: [&[Rule]; 5] = [resources::RULES, dns::RULES, timing::RULES, databases::RULES, approvals::RULES];
+    let themes: [&[Rule]; 13] = [
+        resources::RULES,
+        dns::RULES,
+        timing::RULES,
+        same_cluster::RULES,
+        databases::RULES,
+        approvals::RULES,
+        pages::RULES,
+        requests::RULES,
+        caches::RULES,
+        names::RULES,
+        schema::RULES,
+        hooks::RULES,
+        rollback::RULES,
+    ];
     let mut findings = Vec::new();
     for rule in themes.into_iter().flatten() {
         rule(migration, &mut findings);

@@ -6,8 +6,16 @@ use crate::spec::code::Code;
 use crate::spec::finding::{Finding, quoted};
 use crate::spec::{Migration, Phase, RedirectStatus};
 
-pub(super) const RULES: &[Rule] =
-    &[one_region, one_account, four_endpoints, two_tasks, a_known_family, a_redirect_elsewhere, no_early_301];
+pub(super) const RULES: &[Rule] = &[
+    one_region,
+    one_account,
+    four_endpoints,
+    two_tasks,
+    a_known_family,
+    a_target_in_each_zone,
+    a_redirect_elsewhere,
+    no_early_301,
+];
 
 /// Every ARN of the file with its path; the replication instance comes first, because its region and account are the measure.
 fn arns(migration: &Migration) -> [(&'static str, &str); 7] {
@@ -78,6 +86,18 @@ fn a_known_family(migration: &Migration, findings: &mut Vec<Finding>) {
         let accepted = format!("`{}` or `{}`", known[0], known[1]);
         let advice = "check the cluster's engine version; its settings may have other names there";
         Finding::new(Code::UnknownFamily, "spec.binlog.family", format!("the family {}", quoted(family)), &accepted, advice)
+    }));
+}
+
+/// The least that counts as a running stack must be able to be in as many zones as are asked.
+fn a_target_in_each_zone(migration: &Migration, findings: &mut Vec<Finding>) {
+    let balancer = &migration.spec.load_balancer;
+    let (zones, targets) = (balancer.min_zones, balancer.min_healthy_targets);
+    findings.extend(when(zones > targets, || {
+        let found = format!("{zones} zones, where {targets} healthy targets are enough");
+        let accepted = format!("at most {targets}, as in `spec.loadBalancer.minHealthyTargets`");
+        let advice = "a target stands in one zone; raise minHealthyTargets, or ask for fewer zones";
+        Finding::new(Code::TooManyZones, "spec.loadBalancer.minZones", found, &accepted, advice)
     }));
 }
 

@@ -33,7 +33,7 @@ const WHOLE_DAY: Duration = hours(24);
 
 fn nothing_is_zero(migration: &Migration, findings: &mut Vec<Finding>) {
     let spec = &migration.spec;
-    let periods: [(&str, Period); 9] = [
+    let periods: [(&str, Period); 12] = [
         ("spec.dns.ttl", spec.dns.ttl),
         ("spec.replication.forward.maxLag", spec.replication.forward.max_lag),
         ("spec.replication.reverse.maxLag", spec.replication.reverse.max_lag),
@@ -43,6 +43,9 @@ fn nothing_is_zero(migration: &Migration, findings: &mut Vec<Finding>) {
         ("spec.cutover.writePauseBudget", spec.cutover.write_pause_budget),
         ("spec.cutover.approvals.expireAfter", spec.cutover.approvals.expire_after),
         ("spec.observation.window", spec.observation.window),
+        ("spec.checks.interval", spec.checks.interval),
+        ("spec.checks.maxAge", spec.checks.max_age),
+        ("spec.checks.timeout", spec.checks.timeout),
     ];
     for (path, period) in periods {
         findings.extend(when(period.duration().is_zero(), || {
