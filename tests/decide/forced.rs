@@ -349,3 +349,14 @@ fn who_forces_a_rollback_voids_no_approval() {
     migration.spec.rollback.forced = Some(word());
     assert_eq!(cutover_digest(&migration), before);
 }
+
+#[test]
+fn one_that_was_half_given_up_when_the_controller_died_is_given_up_whole_whatever_the_spec_says_by_then() {
+    for rung in BEFORE_LEGACY_OPENS {
+        let mut story = Story::forced_to(rung);
+        // The first of the two facts was durable, and whoever had taken the word back has given it again.
+        story.record(&Fact::RollbackAbandoned { why: "the word was taken back".into() });
+        assert_eq!(given_up(&story).as_deref(), Some("the word was taken back"), "{rung}");
+        assert!(!opens_legacy(&story.plan()));
+    }
+}

@@ -111,6 +111,20 @@ async fn the_export_has_exactly_the_rows_that_legacy_lacks_every_column_of_them_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_differs_only_where_the_comparison_does_not_look_is_at_risk_as_well() {
+    let two = two_that_have_parted().await;
+    two.target("UPDATE payments.payments SET note = 'only this' WHERE id = 7").await;
+    let mut migration = migration(&two);
+    migration.spec.validation.parity.exclude =
+        vec![Columns { table: "payments.payments".into(), columns: vec!["note".into(), "updated_at".into()] }];
+    let state = two.directory.path().join("state");
+    let quarantined = whole(saved(&Rescue::new(&Clock::system(), Some(state)), &migration).await);
+    let rows = rows(Path::new(&quarantined.place), "payments.payments");
+    let saved = rows.iter().find(|row| row["key"][0] == "7").expect("the row is saved");
+    assert_eq!(saved["givenUp"]["note"], json!("only this"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_made_again_after_a_crash_is_in_the_same_place_and_the_same() {
     let two = two_that_have_parted().await;
     let (migration, state) = (migration(&two), two.directory.path().join("state"));
