@@ -27,8 +27,8 @@ use bascule::spec::checks::{PageCheck, SchemaCheck, SecretFrom};
 use bascule::spec::{Checks, CredentialsFrom, Migration, Tls};
 use mysql_async::prelude::Queryable;
 
-use super::say;
 use super::targets::say_beside;
+use super::{say, two_servers};
 
 const HOSTS: u8 = 20;
 const CHECKS_A_HOST: usize = 5;
@@ -148,14 +148,9 @@ impl Secrets for Nothing {
 
 fn structures(migration: &Migration, tables: usize) {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = |name: &str| {
-        let own = directory.path().join(name);
-        fs::create_dir(&own).expect("a directory");
-        Server::start(&own, &["--innodb-flush-log-at-trx-commit=0"])
-    };
-    let (legacy, target) = match (start("legacy"), start("target")) {
-        (Ok(legacy), Ok(target)) => (legacy, target),
-        (Err(error), _) | (_, Err(error)) => return say("both structures", &format!("not measured: {error}")),
+    let (legacy, target) = match two_servers(directory.path(), "--innodb-flush-log-at-trx-commit=0") {
+        Ok(servers) => servers,
+        Err(error) => return say("both structures", &format!("not measured: {error}")),
     };
     let mut statements = String::from("CREATE DATABASE payments;");
     for number in 0..tables {

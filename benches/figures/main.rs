@@ -16,8 +16,10 @@ mod targets;
 
 use std::hint::black_box;
 use std::num::NonZero;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bascule::lab::server::{Server, ServerError};
 use bascule::migration::decide::decide;
 use bascule::rehearsal::campaign::campaign;
 use bascule::rehearsal::operator::Scenario;
@@ -108,6 +110,16 @@ fn size<N: std::str::FromStr>(variable: &str) -> Option<N> {
 
 fn migration(text: &str) -> Migration {
     load("payments.yaml", text.as_bytes()).expect("the example is valid").migration.into_inner()
+}
+
+/// Legacy and target, each started with `option` in a directory of its own.
+fn two_servers(directory: &Path, option: &str) -> Result<(Server, Server), ServerError> {
+    let start = |name: &str| {
+        let own = directory.join(name);
+        std::fs::create_dir(&own).expect("a directory");
+        Server::start(&own, &[option])
+    };
+    Ok((start("legacy")?, start("target")?))
 }
 
 /// One figure a line, so that two runs can be compared with `diff`.

@@ -16,7 +16,7 @@ use bascule::parity::table::tables;
 use mysql_async::prelude::Queryable;
 
 use super::targets::say_beside;
-use super::{migration, say};
+use super::{migration, say, two_servers};
 
 const SPEC: &str = include_str!("../../tests/fixtures/two_servers.yaml");
 
@@ -37,15 +37,10 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// Prints parity beside the servers' own scan, `rounds` times in turn, and beside other tools where they are installed.
 pub fn parity(rows: u64, rounds: usize) {
     let directory = tempfile::tempdir().expect("a directory");
-    let start = |name: &str| {
-        let own = directory.path().join(name);
-        fs::create_dir(&own).expect("a directory");
-        // Room for the table in memory: what is measured is the comparison, not the disk.
-        Installed::start(&own, &["--innodb-buffer-pool-size=1G"])
-    };
-    let (legacy, target) = match (start("legacy"), start("target")) {
-        (Ok(legacy), Ok(target)) => (legacy, target),
-        (Err(error), _) | (_, Err(error)) => return say("parity of two servers", &format!("not measured: {error}")),
+    // Room for the table in memory: what is measured is the comparison, not the disk.
+    let (legacy, target) = match two_servers(directory.path(), "--innodb-buffer-pool-size=1G") {
+        Ok(servers) => servers,
+        Err(error) => return say("parity of two servers", &format!("not measured: {error}")),
     };
     let server = |side, installed: &Installed| Server {
         side,

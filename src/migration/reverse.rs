@@ -51,7 +51,7 @@ const fn is_needed(scene: &Scene<'_>) -> bool {
 }
 
 /// Why the stream is dead, as far as this program can tell; `None` while it lives or is not needed.
-pub fn cause(scene: &Scene<'_>) -> Option<String> {
+fn cause(scene: &Scene<'_>) -> Option<String> {
     Some(scene).filter(|scene| is_needed(scene)).and_then(|scene| does_not_stay_up(scene).or_else(|| is_silent(scene)))
 }
 

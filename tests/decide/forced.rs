@@ -16,17 +16,10 @@ use super::common::Story;
 use super::common::snapshot::assert_kept;
 use super::common::story::word;
 use super::common::world::{Blind, Door, Status};
+use super::moves::moves;
 
 /// The rungs on which the target can simply take its writes again.
 const BEFORE_LEGACY_OPENS: [Rung; 3] = [Rung::ForcedStop, Rung::ForcedFence, Rung::ForcedExport];
-
-fn moves(plan: &Plan) -> Vec<Fact> {
-    let fact = |action: &Action| match action {
-        Action::Record(fact) => Some(fact.clone()),
-        _ => None,
-    };
-    plan.actions.iter().filter_map(fact).collect()
-}
 
 /// Why a rollback is given up in this look, if it is.
 fn given_up(story: &Story) -> Option<String> {

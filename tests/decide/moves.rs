@@ -13,7 +13,8 @@ use super::common::world::{Blind, Door, Status};
 
 const CUTTING_OVER: [Rung; 3] = [Rung::Fence, Rung::Drain, Rung::Arm];
 
-fn moves(plan: &Plan) -> Vec<Fact> {
+/// The facts that a plan records.
+pub fn moves(plan: &Plan) -> Vec<Fact> {
     let fact = |action: &Action| match action {
         Action::Record(fact) => Some(fact.clone()),
         _ => None,

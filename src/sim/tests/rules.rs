@@ -46,8 +46,8 @@ fn two_open_sides_after_a_fence_are_seen() {
     assert!(play.rules_broken().contains(&"S1"));
 }
 
-/// The stream is dead, the target fenced and legacy opened, over rows that were saved and then spoilt.
-fn forced(loss_is_accepted: bool, spoil: impl FnOnce(&mut SavedRows)) -> Play {
+/// The target has taken payments beside a stream that is stopped, and is fenced.
+fn fenced_without_the_drain() -> Play {
     let mut play = Play::new(FaultProfile::calm(), 4);
     play.fence(Side::Target);
     let forward = play.replicate();
@@ -55,6 +55,12 @@ fn forced(loss_is_accepted: bool, spoil: impl FnOnce(&mut SavedRows)) -> Play {
     play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
     play.wait(3600);
     play.fence(Side::Target);
+    play
+}
+
+/// The stream is dead, the target fenced and legacy opened, over rows that were saved and then spoilt.
+fn forced(loss_is_accepted: bool, spoil: impl FnOnce(&mut SavedRows)) -> Play {
+    let mut play = fenced_without_the_drain();
     if loss_is_accepted {
         play.world.monitor.note_loss_accepted();
     }
@@ -107,13 +113,7 @@ fn a_payment_that_is_on_legacy_and_was_saved_as_missing_there_is_seen() {
 
 #[test]
 fn a_rollback_without_the_drain_is_seen() {
-    let mut play = Play::new(FaultProfile::calm(), 4);
-    play.fence(Side::Target);
-    let forward = play.replicate();
-    let reverse = play.cut_over(&forward);
-    play.dms("StopReplicationTask", json!({ "ReplicationTaskArn": reverse }));
-    play.wait(3600);
-    play.fence(Side::Target);
+    let mut play = fenced_without_the_drain();
     play.open(Side::Legacy);
     assert_eq!(play.rules_broken(), ["S7"]);
     assert!(play.world.final_check(Side::Legacy).lost > 0);
